@@ -1,14 +1,14 @@
-//! What an `Authorization: Basic` field says (RFC 7617). It is read strictly: what two readers could read differently is no
-//! login.
+//! Reads an `Authorization: Basic` field (RFC 7617). It is read strictly: a field that two parsers could read
+//! differently is no login.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// The longest value that is read. A user's name and a password of 255 octets fit twice over.
+/// The longest value that is read. It has room for twice a name and a password of 255 octets each.
 pub const VALUE_LIMIT: usize = 1024;
 
-/// Who asks, and by which password. Its memory is wiped when it is dropped.
+/// A user's name and password. The memory is wiped when the value is dropped.
 pub struct Basic {
     octets: Zeroizing<Vec<u8>>,
     colon: usize,
@@ -21,11 +21,11 @@ impl std::fmt::Debug for Basic {
 }
 
 impl Basic {
-    /// Reads the value of the field. `None`: another scheme, or nothing that can be read.
+    /// Reads the value of the field. `None`: it has another scheme, or cannot be read.
     ///
-    /// The scheme's case does not count, one or more spaces follow (RFC 9110 §11.4), and then base64 with its padding
-    /// (RFC 4648 §4) and nothing else. User and password have no control characters (RFC 7617 §2). They may be in
-    /// UTF-8 or any other charset, because they are compared octet for octet.
+    /// The case of the scheme is ignored. One or more spaces follow (RFC 9110 §11.4), and then base64 with its padding
+    /// (RFC 4648 §4) and nothing else. User and password have no control characters (RFC 7617 §2). They may be in UTF-8
+    /// or any other charset, because they are compared octet for octet.
     pub fn read(value: &[u8]) -> Option<Self> {
         let (scheme, rest) = value.trim_ascii().split_at_checked(5)?;
         let encoded = rest.trim_ascii_start();
@@ -33,7 +33,7 @@ impl Basic {
         {
             return None;
         }
-        // Room for all of it, so that it does not move and leave a copy.
+        // There is room for the whole text from the start, so that it does not move and leave a copy in memory.
         let mut octets = Zeroizing::new(vec![0; base64::decoded_len_estimate(encoded.len())]);
         let length = STANDARD.decode_slice(encoded, &mut octets).ok()?;
         octets.truncate(length);
@@ -44,12 +44,12 @@ impl Basic {
         Some(Self { octets, colon })
     }
 
-    /// The user's name, which may be empty.
+    /// The user's name. It may be empty.
     pub fn user(&self) -> &[u8] {
         self.octets.get(..self.colon).unwrap_or_default()
     }
 
-    /// The password, which may be empty and may hold colons.
+    /// The password. It may be empty and may contain colons.
     pub fn password(&self) -> &[u8] {
         self.octets.get(self.colon + 1..).unwrap_or_default()
     }
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(read("bASIC   QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), pair("Aladdin", "open sesame"));
         assert_eq!(read("Basic Og=="), pair("", ""));
         assert_eq!(read("Basic YTpiOmM="), pair("a", "b:c"));
-        // In Latin-1.
+        // The octets are Latin-1.
         assert_eq!(read("Basic 5Dr8"), Some((vec![0xe4], vec![0xfc])));
     }
 

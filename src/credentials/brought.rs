@@ -1,5 +1,5 @@
-//! The credential that comes with the handshake of a WebSocket (contract section 9): as HTTP basic, or as `username` and
-//! `password` in the query.
+//! The credential that a client sends with the handshake of a WebSocket (contract section 9). It is HTTP basic, or
+//! `username` and `password` in the query.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::basic::Basic;
 use crate::inspect::digest::{self, Credentials};
 use crate::inspect::sip::unescaped;
 
-/// See the module. It is overwritten when it is dropped.
+/// The credential. It is overwritten when it is dropped.
 pub struct HandshakeCredential {
     /// The username.
     pub username: Zeroizing<Vec<u8>>,
@@ -24,19 +24,21 @@ impl fmt::Debug for HandshakeCredential {
 }
 
 impl HandshakeCredential {
-    /// What stands in a handshake: `target` is its path with its query, `authorization` the value of that field. The query comes
-    /// first, because a browser sends basic logins of its own accord. `None`: nothing was brought.
+    /// Reads the credential of a handshake. `target` is the path with its query, and `authorization` the value of that
+    /// field. The query has priority, because browsers send basic logins unasked. `None`: the client has sent no
+    /// credential.
     pub fn read(target: &[u8], authorization: Option<&[u8]>) -> Option<Self> {
         let query = memchr::memchr(b'?', target).and_then(|at| target.get(at + 1..));
         query.and_then(Self::of_query).or_else(|| authorization.and_then(Self::of_basic))
     }
 
-    /// One that is right nowhere: there is none that can be read.
+    /// A credential that is wrong everywhere, in place of an unreadable one.
     fn unreadable() -> Self {
         Self { username: Zeroizing::default(), password: Zeroizing::default() }
     }
 
-    /// A parameter that stands there twice could be read in two ways. A `+` stands for itself: base64 has it, and has no spaces.
+    /// Reads the query. A repeated parameter could be read in two ways, so it is unreadable. A `+` stands for itself,
+    /// because base64 contains it and contains no spaces.
     fn of_query(query: &[u8]) -> Option<Self> {
         let mut found = [None, None];
         for pair in query.split(|octet| *octet == b'&') {
@@ -59,7 +61,8 @@ impl HandshakeCredential {
         }
     }
 
-    /// The username has a colon in it, so the password begins behind the last one: base64 has none.
+    /// Reads HTTP basic. The username contains a colon, so the password begins after the last colon. Base64 contains
+    /// none.
     fn of_basic(value: &[u8]) -> Option<Self> {
         if digest::credentials(value) != Credentials::Basic {
             return None;
@@ -72,11 +75,11 @@ impl HandshakeCredential {
     }
 }
 
-/// The names of the two in a query.
+/// The names of the two parameters in a query.
 const NAMES: [&str; 2] = ["username", "password"];
 
-/// Whether a name in a query is one of those that no log shows the value of, in any spelling: case, escapes, and signs in or
-/// around it, as in `password[]`, do not matter.
+/// Whether a name in a query belongs to a parameter whose value must never be logged. Spellings do not matter: case,
+/// escapes, and signs in the name or around it, as in `password[]`.
 pub fn is_secret_name(name: &[u8]) -> bool {
     let letters = || unescaped(name).filter(u8::is_ascii_alphanumeric);
     let is = |known: &str| letters().map(|octet| octet.to_ascii_lowercase()).eq(known.bytes());

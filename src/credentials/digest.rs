@@ -1,8 +1,8 @@
-//! A digest login toward Portward itself (RFC 7616, RFC 8760, RFC 3261 §22.4): what an Authorization or
-//! Proxy-Authorization field says, read strictly, and whether a password fits it. Pure.
+//! A digest login at Portward itself (RFC 7616, RFC 8760, RFC 3261 §22.4). The Authorization or Proxy-Authorization
+//! field is read strictly, and a password is compared with it. Pure.
 //!
-//! What two readers could read differently is no login: a parameter that stands there twice, a backslash in a quoted
-//! string, `username*`, a session variant. `qop=auth` is demanded, because a response without `nc` can be sent again.
+//! A field that two parsers could read differently is no login: a repeated parameter, a backslash in a quoted string,
+//! `username*`, a session variant. `qop=auth` is demanded, because a response without `nc` can be replayed.
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
@@ -10,20 +10,20 @@ use sha2::Sha256;
 use super::is_same;
 use crate::inspect::digest::parameters;
 
-/// Which hash a response is made with.
+/// The hash algorithm of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// `MD5`, also where none is named.
+    /// `MD5`. It is also used if no algorithm is named.
     Md5,
     /// `SHA-256` (RFC 8760).
     Sha256,
 }
 
 impl Algorithm {
-    /// Every one.
+    /// All algorithms.
     pub const ALL: [Self; 2] = [Self::Md5, Self::Sha256];
 
-    /// The name in header fields, and in `sip.digest`.
+    /// The name in header fields and in `sip.digest`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
@@ -35,7 +35,7 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// The hash of these parts with a colon between each two, in hexadecimal.
+    /// The hash of these parts in hexadecimal. The parts are separated by colons.
     fn hash(self, parts: &[&[u8]]) -> String {
         match self {
             Self::Md5 => hex(&hashed(Md5::new(), parts)),
@@ -66,17 +66,17 @@ fn hex(octets: &[u8]) -> String {
 /// A digest login, as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DigestLogin<'a> {
-    /// Whose.
+    /// The user's name.
     pub username: &'a [u8],
     /// Where.
     pub realm: &'a [u8],
-    /// The nonce of the challenge that it answers.
+    /// The nonce of the challenge.
     pub nonce: &'a [u8],
-    /// What is asked for; it must be the Request-URI.
+    /// The URI of the request. It must be the Request-URI.
     pub uri: &'a [u8],
-    /// With which hash.
+    /// The hash algorithm.
     pub algorithm: Algorithm,
-    /// How often the nonce has been used, with this time.
+    /// How often the nonce has been used, including this time.
     pub nc: u32,
     nc_text: &'a [u8],
     cnonce: &'a [u8],
@@ -85,11 +85,11 @@ pub struct DigestLogin<'a> {
 }
 
 impl<'a> DigestLogin<'a> {
-    /// Reads the value of a field. `None`: it is no digest login, or one that may be read in two ways.
+    /// Reads the value of a field. `None`: it is no digest login, or it could be read in two ways.
     pub fn read(value: &'a [u8]) -> Option<Self> {
         let mut found: [Option<&'a [u8]>; NAMES.len()] = [None; NAMES.len()];
         for (name, value) in parameters(value)? {
-            // A name that is none of these decides nothing, but for the extended form of one.
+            // Unknown parameters decide nothing. But the extended form of a known one is refused.
             if name.ends_with(b"*") || value.contains(&b'\\') {
                 return None;
             }
@@ -116,8 +116,8 @@ impl<'a> DigestLogin<'a> {
         (nc > 0 && !username.is_empty() && !uri.is_empty()).then_some(login)
     }
 
-    /// Whether it was made for this request, with this password. Compared in constant time; letters of the response may
-    /// be of either case.
+    /// Whether it was made for this request with this password. The comparison takes constant time. Letters of the
+    /// response may have either case.
     pub fn fits(&self, method: &[u8], request_uri: &[u8], password: &[u8]) -> bool {
         let hash = |parts: &[&[u8]]| self.algorithm.hash(parts);
         let who = hash(&[self.username, self.realm, password]);
@@ -128,7 +128,7 @@ impl<'a> DigestLogin<'a> {
     }
 }
 
-/// The parameters that mean something, in the order of [`DigestLogin::of`].
+/// The parameters with a meaning, in the order of [`DigestLogin::of`].
 const NAMES: [&[u8]; 10] = [
     b"username",
     b"realm",

@@ -1,7 +1,7 @@
-//! Ephemeral credentials (contract section 9; draft-uberti-behave-turn-rest-00): a username that says until when it is good,
-//! and a password that is made of it with a shared secret. Pure: time is an argument.
+//! Ephemeral credentials (contract section 9; draft-uberti-behave-turn-rest-00): a username that contains its expiry,
+//! and a password that is computed from it with a shared secret. Pure: time is an argument.
 //!
-//! The username is `timestamp:user`, the password base64(HMAC-SHA1(secret, username)) or the same with HMAC-SHA256.
+//! The username is `timestamp:user`. The password is base64(HMAC-SHA1(secret, username)), or the same with HMAC-SHA256.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,39 +12,39 @@ use zeroize::Zeroizing;
 
 use super::is_same;
 
-/// The most digits of a timestamp: enough until the year 2286.
+/// The most digits of a timestamp. They are enough until the year 2286.
 const DIGITS: usize = 10;
 
 /// How much the clocks of Portward and of the machine that makes credentials may differ, in seconds.
 const SKEW: u64 = 60;
 
-/// The longest username that is looked at.
+/// The longest username that is read.
 const LONGEST: usize = 512;
 
-/// What a credential is worth whose password is right.
+/// The validity of a credential whose password is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// It is good.
+    /// It is valid.
     Good,
-    /// It is genuine, and its time is over. Pages that connect again do that.
+    /// It is genuine, but has expired. That happens to pages that connect again.
     Expired,
-    /// It is genuine, and good for longer than anything may be.
+    /// It is genuine, but its lifetime is longer than allowed.
     TooLong,
 }
 
-/// A username of an ephemeral credential.
+/// The username of an ephemeral credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ephemeral<'a> {
     username: &'a [u8],
-    /// When it expires, in seconds since 1970.
+    /// The expiry, in seconds since 1970.
     pub expires: u64,
-    /// The user: all after the first colon. Not empty.
+    /// The user: the text after the first colon. It is not empty.
     pub user: &'a [u8],
 }
 
 impl<'a> Ephemeral<'a> {
-    /// Reads a username. `None`: it is none of an ephemeral credential. A timestamp has one spelling: digits without a zero
-    /// before them.
+    /// Reads a username. `None`: it belongs to no ephemeral credential. A timestamp has only one spelling: digits
+    /// without leading zeros.
     pub fn read(username: &'a [u8]) -> Option<Self> {
         let colon = memchr::memchr(b':', username).filter(|_| username.len() <= LONGEST)?;
         let (digits, user) = (username.get(..colon)?, username.get(colon + 1..)?);
@@ -56,7 +56,7 @@ impl<'a> Ephemeral<'a> {
         Some(Self { username, expires, user })
     }
 
-    /// What it is worth at `now`, if it is genuine. `longest`: how long a credential may be good, in seconds.
+    /// The validity at `now` of a genuine credential. `longest`: the longest allowed lifetime in seconds.
     pub fn standing(&self, now: u64, longest: u64) -> Validity {
         if self.expires < now {
             return Validity::Expired;
@@ -65,32 +65,32 @@ impl<'a> Ephemeral<'a> {
         if self.expires > latest { Validity::TooLong } else { Validity::Good }
     }
 
-    /// The passwords that are right: two for each secret, in the order of the secrets.
+    /// The right passwords: two for each secret, in the order of the secrets.
     pub fn passwords(&self, secrets: &[impl AsRef<[u8]>]) -> impl Iterator<Item = Zeroizing<String>> {
         let username = self.username;
         secrets.iter().flat_map(move |secret| passwords(secret.as_ref(), username))
     }
 
-    /// Whether a password that was sent in the clear fits one of the secrets. Each of them is tried in constant time.
+    /// Whether a password in the clear matches one of the secrets. Each comparison takes constant time.
     pub fn is_genuine(&self, password: &[u8], secrets: &[impl AsRef<[u8]>]) -> bool {
         self.passwords(secrets).fold(false, |is_it, right| is_it | is_same(right.as_bytes(), password))
     }
 }
 
-/// Makes a credential: its username and its password, by HMAC-SHA1, which every verifier knows.
+/// Makes a credential: its username and its password. It uses HMAC-SHA1, which every verifier knows.
 pub fn make(expires: u64, user: &str, secret: &[u8]) -> (String, Zeroizing<String>) {
     let username = format!("{expires}:{user}");
     let [password, _] = passwords(secret, username.as_bytes());
     (username, password)
 }
 
-/// By HMAC-SHA1, and by HMAC-SHA256.
+/// The passwords by HMAC-SHA1 and by HMAC-SHA256.
 fn passwords(secret: &[u8], username: &[u8]) -> [Zeroizing<String>; 2] {
     let sha1 = Hmac::<Sha1>::new_from_slice(secret)
         .map(|mac| STANDARD.encode(mac.chain_update(username).finalize().into_bytes()));
     let sha256 = Hmac::<Sha256>::new_from_slice(secret)
         .map(|mac| STANDARD.encode(mac.chain_update(username).finalize().into_bytes()));
-    // HMAC takes a key of any length (RFC 2104 §2), so neither fails. An empty text would fit no password.
+    // HMAC takes a key of any length (RFC 2104 §2), so neither fails. An empty text would match no password.
     [sha1, sha256].map(|password| Zeroizing::new(password.unwrap_or_default()))
 }
 

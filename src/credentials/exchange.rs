@@ -1,8 +1,8 @@
-//! The exchange of credentials for a limited time (contract section 9, `exchange = "sip"`; draft-uberti-behave-turn-rest-00): a
-//! client brings one that is made under a tenant's own secrets, and gets one under the secrets of `[sip]`. Pure: time is an
-//! argument.
+//! The exchange of credentials for a limited time (contract section 9, `exchange = "sip"`;
+//! draft-uberti-behave-turn-rest-00): a client sends a credential that is made with a tenant's own secret, and gets a
+//! credential that is made with a secret of `[sip]`. Pure: time is an argument.
 //!
-//! What is given is `timestamp:TENANT/user@domain`. It never lasts longer than what was brought.
+//! The new username is `timestamp:TENANT/user@domain`. The new credential never lasts longer than the client's.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 use super::Secret;
 use super::ephemeral::{self, Ephemeral, Validity};
 
-/// Whether `user` may stand in `TENANT/user@domain`. With a slash or an `@` in it two readers could see different tenants,
-/// users or domains.
+/// Whether `user` may be part of `TENANT/user@domain`. If it contained a slash or an `@`, two parsers could find
+/// different tenants, users or domains.
 pub fn is_plain_user(user: &str) -> bool {
     !user.is_empty() && !user.contains(|c: char| c == '/' || c == '@' || c.is_control())
 }
 
-/// Makes a credential that speaks for a user of a tenant at a domain. `user` is a [plain](is_plain_user) one. Ids of tenants have
-/// no slash.
+/// Makes a credential that speaks for a user of a tenant at a domain. `user` must be [plain](is_plain_user). Ids of
+/// tenants contain no slash.
 pub fn make(
     expires: u64,
     (tenant, user, domain): (&str, &str, &str),
@@ -26,11 +26,11 @@ pub fn make(
     ephemeral::make(expires, &format!("{tenant}/{user}@{domain}"), secret)
 }
 
-/// What a client brings.
+/// The credential that a client sends.
 pub struct BroughtCredential {
     username: Zeroizing<String>,
     password: Zeroizing<String>,
-    /// The domain that it wants, of several.
+    /// The domain that the client wants, if there are several.
     domain: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for BroughtCredential {
     }
 }
 
-/// How a body says what is brought.
+/// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `application/x-www-form-urlencoded`.
@@ -50,7 +50,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of a Content-Type, whatever its parameters are. `None`: it is neither of the two.
+    /// The form for a Content-Type, whatever its parameters are. `None`: it is another type.
     pub fn of(content_type: &[u8]) -> Option<Self> {
         let essence = content_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
         let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
@@ -63,7 +63,7 @@ impl Form {
 }
 
 impl BroughtCredential {
-    /// Reads a body. `None`: it does not say a username and a password, each once. What else it says is passed over.
+    /// Reads a body. `None`: username and password do not occur exactly once. Other fields are ignored.
     pub fn read(form: Form, body: &[u8]) -> Option<Self> {
         let mut brought = [None, None, None];
         let mut put = |name: &str, value: Option<String>| match FIELDS.iter().position(|one| *one == name) {
@@ -98,21 +98,21 @@ impl BroughtCredential {
         let [username, password, domain] = brought;
         let mut password = Zeroizing::new(password?);
         if form == Form::UrlEncoded && password.contains(' ') {
-            // Base64 has no blank. It is the plus of a client that has not encoded it.
+            // Base64 contains no blank. A blank here is a plus sign that the client has not encoded.
             password = Zeroizing::new(password.replace(' ', "+"));
         }
         Some(Self { username: Zeroizing::new(username?), password, domain })
     }
 
-    /// The domain that is wanted; `None`: it is Portward's to choose.
+    /// The wanted domain. `None`: Portward chooses it.
     pub fn domain(&self) -> Option<&str> {
         self.domain.as_deref().filter(|domain| !domain.is_empty())
     }
 
-    /// Judges it by the tenant's own secrets, at `now`. `longest`: how long a credential may be good, in seconds.
+    /// Judges the credential by the tenant's own secrets at `now`. `longest`: the longest allowed lifetime in seconds.
     ///
     /// # Errors
-    /// Why nothing is given for it.
+    /// Why the client gets no credential for it.
     pub fn judge(
         &self,
         secrets: &[Secret],
@@ -136,28 +136,28 @@ impl BroughtCredential {
 
 const FIELDS: [&str; 3] = ["username", "password", "domain"];
 
-/// What was brought is genuine and good.
+/// A genuine and valid credential of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GenuineCredential<'b> {
     /// The user.
     pub user: &'b str,
-    /// When what is given for it expires, in seconds since 1970.
+    /// The expiry of the new credential, in seconds since 1970.
     pub expires: u64,
 }
 
-/// Why nothing is given for what was brought.
+/// Why a client gets no credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeRefusal {
-    /// It is not made under a secret of the tenant, or is good for longer than anything may be.
+    /// The client's credential is not made with a secret of the tenant, or its lifetime is longer than allowed.
     Wrong,
-    /// It is genuine, and its time is over.
+    /// The client's credential is genuine, but has expired.
     Expired,
-    /// It is genuine, and its user could be read as one of another tenant or at another domain.
+    /// The client's credential is genuine, but its user could be read as a user of another tenant or domain.
     OtherName,
 }
 
-/// How many members the text of a JSON object has. A name that stands there twice counts twice, and of two readers one takes the
-/// first of them and another one the last (RFC 8259 section 4).
+/// How many members the text of a JSON object has. A repeated name counts twice, because some parsers use its first
+/// value and others its last (RFC 8259 section 4).
 fn members(object: &[u8]) -> usize {
     let (mut count, mut depth, mut in_string, mut is_escaped) = (0, 0_usize, false, false);
     for octet in object {

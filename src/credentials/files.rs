@@ -1,5 +1,5 @@
-//! The htpasswd files that rules and tenants name. They are read with the certificates: at a start, at a reload, and when
-//! they change.
+//! The htpasswd files that rules and tenants name. They are read together with the certificates: at a start, at a
+//! reload, and when they change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -11,17 +11,17 @@ use crate::files;
 use crate::rules::Table;
 use crate::tls::Occasion;
 
-/// The longest file: 100,000 users.
+/// The longest file. It has room for 100,000 users.
 const LONGEST: u64 = 16 << 20;
 
-/// The users of every htpasswd file that is named.
+/// The users of all named htpasswd files.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LoginFiles(HashMap<Arc<Path>, Arc<Logins>>);
 
 impl LoginFiles {
-    /// Reads the files that the rules name, and says what is wrong with them. A file that cannot be used has the users that
-    /// it had before, if there are any. An empty one has none, if an administrator has asked for it to be read, and says
-    /// nothing otherwise: it is being written.
+    /// Reads the files that the rules name, and reports faults. A file that cannot be used keeps the users that it had
+    /// before, if there are any. A file that is found empty while Portward runs keeps them as well, because it may just be
+    /// written. At a start and at a reload an empty file has no users.
     pub fn load(table: &Table, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
         let (mut all, mut found) = (HashMap::new(), Diagnostics::new());
         for path in table.login_files().collect::<BTreeSet<_>>() {
@@ -45,7 +45,7 @@ impl LoginFiles {
         (Self(all), found)
     }
 
-    /// The users of a file; `None`: it cannot be used.
+    /// The users of a file. `None`: it cannot be used.
     pub fn of(&self, path: &Path) -> Option<&Arc<Logins>> {
         self.0.get(path)
     }

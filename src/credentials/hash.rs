@@ -1,8 +1,8 @@
-//! Password hashes: which ones are accepted, and whether a password fits one.
+//! Password hashes: which hashes are accepted, and whether a password matches one.
 //!
-//! bcrypt up to a cost of 12, and argon2id (RFC 9106) up to 64 MiB. Anything cheaper to guess (APR1, SHA-1, crypt, plain
-//! text) is refused with a word on what to do. Anything dearer is refused as well, because clients choose when a hash is
-//! computed.
+//! bcrypt up to a cost of 12, and argon2id (RFC 9106) up to 64 MiB. Hashes that are cheaper to guess (APR1, SHA-1,
+//! crypt, plain text) are refused, with advice. More expensive hashes are refused as well, because clients decide when
+//! a hash is computed.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -13,20 +13,20 @@ use zeroize::Zeroizing;
 
 use super::is_same;
 
-/// The highest cost of bcrypt: a quarter of a second. Each step doubles it.
+/// The highest cost of bcrypt, which takes a quarter of a second. Each step doubles the time.
 const BCRYPT_COST: u32 = 12;
-/// bcrypt reads so many octets of a password, and would ignore the rest.
+/// How many octets of a password bcrypt reads. It would ignore the rest.
 pub const BCRYPT_LENGTH: usize = 72;
 /// The most memory of argon2id, in KiB.
 const ARGON2_MEMORY: u32 = 64 * 1024;
-/// The most that argon2id may write, in KiB: memory times passes.
+/// The most memory that argon2id may write, in KiB: memory times passes.
 const ARGON2_WORK: u32 = 4 * ARGON2_MEMORY;
 /// The most passes of argon2id.
 const ARGON2_PASSES: u32 = 64;
 /// The most lanes of argon2id.
 const ARGON2_LANES: u32 = 16;
 
-/// How bcrypt writes octets. Some programs leave bits of the last character that mean nothing.
+/// The base64 of bcrypt. Some programs leave unused bits set in the last character.
 const BCRYPT64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
@@ -59,14 +59,14 @@ impl std::fmt::Debug for Hash {
     }
 }
 
-/// What is wrong with a hash, and what would be right. Neither says anything of the hash itself.
+/// What is wrong with a hash, and what would be right. Neither text reveals anything about the hash.
 pub(super) type Wrong = (&'static str, &'static str);
 
 const WITH_HTPASSWD: &str =
     "make the line with `htpasswd -nB USER`, which asks for the password, or use argon2id";
 
 impl Hash {
-    /// Reads a hash as htpasswd or a PHC string has it.
+    /// Reads a hash in the form of htpasswd or of a PHC string.
     ///
     /// # Errors
     /// What is wrong, and what would be right.
@@ -94,16 +94,17 @@ impl Hash {
         }
     }
 
-    /// Whether `password` fits. It takes as long as the hash demands, up to half a second.
+    /// Whether `password` matches. It takes as long as the hash demands, up to half a second.
     pub fn fits(&self, password: &[u8]) -> bool {
         match &self.0 {
             Kind::Bcrypt { cost, salt, digest } => {
-                // What bcrypt would cut off, or end at, fits nothing. It takes as long all the same.
+                // A password that bcrypt would cut off, or that contains a NUL, matches nothing. It takes as long all
+                // the same.
                 let is_whole = password.len() <= BCRYPT_LENGTH && !password.contains(&0);
                 let mut key = Zeroizing::new([0u8; BCRYPT_LENGTH]);
                 let length = password.len().min(BCRYPT_LENGTH);
                 key.iter_mut().zip(password).for_each(|(to, octet)| *to = *octet);
-                // The NUL at its end is part of the key, where there is room.
+                // The NUL at the end is part of the key, if there is room.
                 let key = key.get(..(length + 1).min(BCRYPT_LENGTH)).unwrap_or_default();
                 let found = bcrypt::bcrypt(u32::from(*cost), *salt, key);
                 is_whole && is_same(found.get(..digest.len()).unwrap_or_default(), digest)
@@ -112,7 +113,7 @@ impl Hash {
         }
     }
 
-    /// How dear it is, to compare with others: roughly in milliseconds of a processor.
+    /// The cost of the hash, to compare it with others: roughly in milliseconds of a processor.
     pub fn price(&self) -> u32 {
         match &self.0 {
             Kind::Bcrypt { cost, .. } => 1u32.checked_shl(u32::from(*cost)).unwrap_or(u32::MAX) / 16,
@@ -120,9 +121,9 @@ impl Hash {
         }
     }
 
-    /// A hash of cost 10 that no password fits, for those that are to be refused in any case.
+    /// A hash of cost 10 that no password matches, for logins that are refused in any case.
     pub fn dummy() -> Self {
-        // The digest of no password: it is none that bcrypt has given.
+        // bcrypt never gives this digest, so no password matches.
         Self(Kind::Bcrypt { cost: 10, salt: [0x5a; 16], digest: [0; 23] })
     }
 }
@@ -138,7 +139,7 @@ impl Argon {
     }
 }
 
-/// `COST$SALTDIGEST`: two digits, 22 and 31 characters.
+/// Reads `COST$SALTDIGEST`: two digits, 22 and 31 characters.
 fn bcrypt(rest: &str) -> Result<Hash, Wrong> {
     const SHAPE: Wrong = ("this bcrypt hash is not complete", WITH_HTPASSWD);
     let (cost, rest) = rest.split_once('$').ok_or(SHAPE)?;
@@ -160,7 +161,7 @@ fn bcrypt(rest: &str) -> Result<Hash, Wrong> {
     Ok(Hash(Kind::Bcrypt { cost: number, salt, digest }))
 }
 
-/// `v=19$m=KIB,t=PASSES,p=LANES$SALT$DIGEST`, as the PHC string format has it.
+/// Reads `v=19$m=KIB,t=PASSES,p=LANES$SALT$DIGEST`, in the PHC string format.
 fn argon2id(rest: &str) -> Result<Hash, Wrong> {
     const SHAPE: Wrong =
         ("this argon2id hash is not complete", "it looks like $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH");
@@ -196,7 +197,7 @@ fn argon2id(rest: &str) -> Result<Hash, Wrong> {
         if (least..=64).contains(&octets.len()) { Ok(octets.into_boxed_slice()) } else { Err(SHAPE) }
     };
     let (salt, digest) = (octets(salt, 8)?, octets(digest, 16)?);
-    // Says whether the numbers are possible at all, as eight KiB a lane.
+    // Checks that the numbers are possible, such as at least eight KiB for each lane.
     Params::new(memory, passes, lanes, Some(digest.len()))
         .map_err(|_| ("no argon2id can have these numbers", SHAPE.1))?;
     Ok(Hash(Kind::Argon2(Box::new(Argon { memory, passes, lanes, salt, digest }))))
@@ -206,7 +207,7 @@ fn argon2id(rest: &str) -> Result<Hash, Wrong> {
 mod tests {
     use super::*;
 
-    /// Of `secret`, as `htpasswd -nbB -C 4` has made it.
+    /// The hash of `secret`, made by `htpasswd -nbB -C 4`.
     const SECRET: &str = "$2y$04$47KJ4q./HGOn/4EIQnbIWeMqmeBQ6QWVyXqQ6nGN0EhtlZKrrLG7K";
 
     fn fits(hash: &str, password: &[u8]) -> bool {
@@ -249,7 +250,8 @@ mod tests {
 
     #[test]
     fn argon2id_of_others_is_understood() {
-        // `argon2 somesalt -id -t 2 -m 8 -p 2 -l 24 -e` and the test vectors of the reference implementation.
+        // Made by `argon2 somesalt -id -t 2 -m 8 -p 2 -l 24 -e`, and from the test vectors of the reference
+        // implementation.
         let hash = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         assert!(fits(hash, b"password"));
         assert!(!fits(hash, b"passwore"));

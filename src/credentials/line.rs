@@ -1,16 +1,16 @@
-//! One line as htpasswd writes it: `user:hash`.
+//! A line of an htpasswd file: `user:hash`.
 
 use super::hash::Hash;
 
 /// The longest user name. htpasswd has the same limit.
 pub const LONGEST_USER: usize = 255;
 
-/// One user and the hash of the password.
+/// A user and the hash of the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
     user: Box<[u8]>,
     hash: Hash,
-    /// What makes two lines different, for the digest of a set.
+    /// The text of the line, for the digest of a set.
     text: Box<[u8]>,
 }
 
@@ -20,10 +20,10 @@ impl std::fmt::Debug for Line {
     }
 }
 
-/// What is wrong with a line. Nothing of its hash is in it: it may be a password in the clear.
+/// What is wrong with a line. It contains nothing of the hash, which may be a password in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongLine {
-    /// The octet of the line from which on it is wrong.
+    /// The octet of the line at which the fault begins.
     pub offset: usize,
     /// What is wrong.
     pub message: &'static str,
@@ -32,10 +32,10 @@ pub struct WrongLine {
 }
 
 impl Line {
-    /// Reads a line without its end.
+    /// Reads a line without its line end.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// What is wrong with the line, and where.
     pub fn read(line: &[u8]) -> Result<Self, WrongLine> {
         let wrong = |offset, (message, help)| WrongLine { offset, message, help };
         const SHAPE: &str = "a line is USER:HASH, as `htpasswd -nB USER` writes it";
@@ -58,7 +58,7 @@ impl Line {
         Ok(Self { user: user.into(), hash: parsed, text: hash.into() })
     }
 
-    /// The user's name, as octets: in UTF-8, or as a file has it.
+    /// The user's name as octets, in UTF-8 or in the charset of the file.
     pub fn user(&self) -> &[u8] {
         &self.user
     }

@@ -9,7 +9,7 @@ use super::line::{Line, WrongLine};
 /// Users and the hashes of their passwords.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Logins {
-    /// By user's name.
+    /// The lines, sorted by the user's name.
     lines: Box<[Line]>,
     digest: [u8; 32],
 }
@@ -26,28 +26,28 @@ impl Default for Logins {
     }
 }
 
-/// What is wrong with one of the lines of a set.
+/// What is wrong with one line of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongLogins {
-    /// Which line, from 0. In a file empty lines and comments count.
+    /// The number of the line, from 0. In a file, empty lines and comments count too.
     pub line: usize,
     /// What is wrong.
     pub wrong: WrongLine,
 }
 
 impl Logins {
-    /// Reads lines. Each may be wrong for itself.
+    /// Reads lines. Each line may have a fault.
     ///
     /// # Errors
-    /// What is wrong with which lines.
+    /// The faults, by line.
     pub fn read<'l>(lines: impl IntoIterator<Item = &'l [u8]>) -> Result<Self, Vec<WrongLogins>> {
         Self::gather(lines.into_iter().enumerate())
     }
 
-    /// Reads a file as htpasswd writes it: empty lines, and those that begin with `#`, say nothing (Apache's mod_authn_file).
+    /// Reads an htpasswd file. Empty lines and lines that begin with `#` are ignored (Apache's mod_authn_file).
     ///
     /// # Errors
-    /// What is wrong with which lines.
+    /// The faults, by line.
     pub fn read_file(text: &[u8]) -> Result<Self, Vec<WrongLogins>> {
         let lines = text.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end).enumerate();
         Self::gather(lines.filter(|(_, line)| !line.trim_ascii_start().is_empty() && !line.starts_with(b"#")))
@@ -75,7 +75,7 @@ impl Logins {
         }
     }
 
-    /// `lines` are in the order of their users.
+    /// `lines` must be sorted by user.
     fn of(lines: Vec<Line>) -> Self {
         let mut digest = Sha256::new();
         for line in &lines {
@@ -93,12 +93,12 @@ impl Logins {
         self.lines.get(at).map(Line::hash)
     }
 
-    /// The dearest hash. A login with the name of no user of the set takes as long.
+    /// The most expensive hash. A login with an unknown user takes as long as this hash.
     pub fn dearest(&self) -> Option<&Hash> {
         self.lines.iter().map(Line::hash).max_by_key(|hash| hash.price())
     }
 
-    /// Another set has another one, whatever the order of its lines is.
+    /// A digest of the set. Different sets have different digests. The order of the lines does not matter.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
@@ -108,12 +108,12 @@ impl Logins {
         self.lines.iter().map(Line::user)
     }
 
-    /// How many users there are.
+    /// The number of users.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no users.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

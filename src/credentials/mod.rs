@@ -1,23 +1,24 @@
-//! Logins that Portward itself demands (contract section 9): what users log in with, and how it is verified without harm.
+//! Logins that Portward itself demands (contract section 9): the credentials of users, and their verification without
+//! harm to the service.
 //!
-//! | file | what it decides | pure |
+//! | file | content | pure |
 //! |---|---|---|
-//! | `hash` | which password hashes are accepted, and whether a password fits one | yes |
-//! | `line` | what a line of htpasswd says: a user and a hash, or what is wrong with it | yes |
+//! | `hash` | accepted password hashes, and whether a password matches one | yes |
+//! | `line` | a line of htpasswd: a user and a hash, or its fault | yes |
 //! | `logins` | the users of a tenant or of a file | yes |
-//! | `files` | which htpasswd files there are, and when they are read | reads files |
-//! | `basic` | what an `Authorization: Basic` field says (RFC 7617) | yes |
+//! | `files` | the htpasswd files, and when they are read | reads files |
+//! | `basic` | an `Authorization: Basic` field (RFC 7617) | yes |
 //! | `brought` | the credential that comes with the handshake of a WebSocket | yes |
-//! | `ephemeral` | a username that says until when it is good, and the passwords that are right for it | yes |
+//! | `ephemeral` | a username that contains its expiry, and its right passwords | yes |
 //! | `exchange` | a username that speaks for a user of a tenant at a domain | yes |
-//! | `digest` | what a digest login says (RFC 7616), and whether a password fits it | yes |
-//! | `nonce` | whether a nonce is Portward's own, for which connection, and how often it was used | yes |
-//! | `remembered` | which logins were right a moment ago, so that they cost no hash now | memory only |
-//! | `secret` | a shared secret: with it one side makes credentials for a limited time, and the other verifies them | yes |
-//! | `verifier` | when a password is hashed, on which thread, and when there is no room for it | threads |
+//! | `digest` | a digest login (RFC 7616), and whether a password matches it | yes |
+//! | `nonce` | Portward's own nonces: their connection, and how often they were used | yes |
+//! | `remembered` | logins that were right a moment ago, so that they cost no hash now | memory only |
+//! | `secret` | a shared secret for credentials for a limited time: one side makes them, the other verifies them | yes |
+//! | `verifier` | when and on which thread a password is hashed, and when there is no room for it | threads |
 //!
-//! A hash takes a quarter of a second of a processor, because it must. So a password is hashed once in five minutes, never
-//! on a thread that serves connections, and never more than a few at once.
+//! A hash must be slow, and takes a quarter of a second of a processor. So a password is hashed only once in five
+//! minutes. It is never hashed on a thread that serves connections. Only a few passwords are hashed at once.
 
 pub mod basic;
 pub mod brought;
@@ -39,7 +40,7 @@ pub use line::{LONGEST_USER, Line, WrongLine};
 pub use logins::{Logins, WrongLogins};
 pub use secret::{MOST_SECRETS, Secret};
 
-/// Whether what was given is what is right, in a time that does not say where they differ. False if
+/// Compares a given value with the right one, in a time that does not depend on where they differ. Returns `false` if
 /// `right` is empty.
 pub(crate) fn is_same(right: &[u8], given: &[u8]) -> bool {
     let same_length = right.len() == given.len() && !right.is_empty();

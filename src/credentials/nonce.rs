@@ -1,9 +1,10 @@
-//! Nonces of Portward's own challenges, and how often each was used (contract section 9, *Ephemeral credentials*). Pure: time is
-//! an argument.
+//! Nonces of Portward's own challenges, and how often each was used (contract section 9, *Ephemeral credentials*). This
+//! module is pure: time is an argument.
 //!
-//! A nonce says when it was made and for which connection, and is authenticated, so nothing has to be remembered to know
-//! it again: `TTTTTTTTCCCCCCCCBBBBBBBBBBBBBBBB` and the first 128 bits of an HMAC-SHA256, all in hexadecimal. T: seconds; C: the
-//! count of the connection's nonces; B: a keyed digest of the connection. The MAC is over these, realm and algorithm.
+//! A nonce contains the time when it was made and its connection, and is authenticated. So Portward need not remember
+//! it to recognise it. Its form is `TTTTTTTTCCCCCCCCBBBBBBBBBBBBBBBB` and the first 128 bits of an HMAC-SHA256, all in
+//! hexadecimal. T is the time in seconds, C the count of the connection's nonces, and B a keyed digest of the
+//! connection. The MAC covers these, the realm and the algorithm.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -12,17 +13,17 @@ use zeroize::Zeroize as _;
 use super::digest::Algorithm;
 use super::is_same;
 
-/// How long a nonce is good, in seconds.
+/// How long a nonce is valid, in seconds.
 const LIFETIME: u32 = 300;
 
-/// The digits of time, count and connection, and those of the MAC.
+/// The number of digits of time, count and connection, and the number of digits of the MAC.
 const SAID: usize = 32;
 const MAC: usize = 32;
 
-/// How many nonces a connection remembers.
+/// How many nonces are remembered for a connection.
 const REMEMBERED: usize = 4;
 
-/// Makes nonces and knows them again.
+/// Makes nonces and recognises them.
 pub struct Nonces {
     keyed: Hmac<Sha256>,
 }
@@ -33,32 +34,33 @@ impl std::fmt::Debug for Nonces {
     }
 }
 
-/// What a nonce is bound to.
+/// The values that a nonce is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NonceBinding<'a> {
     /// The number of the connection.
     pub connection: u64,
-    /// The realm, which is the host.
+    /// The realm, which is the host's name.
     pub realm: &'a [u8],
     /// The algorithm of the challenge.
     pub algorithm: Algorithm,
 }
 
-/// What a nonce is.
+/// Whether a nonce is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NonceState {
-    /// Ours, for this connection, and not too old: the count that it was made with.
+    /// It is Portward's own, for this connection, and not too old. The value is its count.
     Good(u32),
-    /// Ours, but too old, or for another connection. A right login with it gets a new one (`stale=true`).
+    /// It is Portward's own, but too old or for another connection. A right login with it gets a new nonce
+    /// (`stale=true`).
     Stale,
-    /// Not ours, or for another realm or algorithm. A right login with it gets a new one as well.
+    /// It is not Portward's own, or is for another realm or algorithm. A right login with it gets a new nonce as well.
     Foreign,
 }
 
 impl Nonces {
-    /// Nonces under a key, which is a secret.
+    /// Nonces with this key, which must be secret.
     pub fn new(key: &[u8; 32]) -> Self {
-        // Shorter than a block of SHA-256, and filled with zeros by HMAC itself (RFC 2104 section 2).
+        // The key is shorter than a block of SHA-256. HMAC itself fills it with zeros (RFC 2104 section 2).
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
         block.iter_mut().zip(key).for_each(|(to, octet)| *to = *octet);
         let keyed = Hmac::new(&block);
@@ -66,14 +68,14 @@ impl Nonces {
         Self { keyed }
     }
 
-    /// A nonce. `count` is another one for each nonce of a connection; `now` in seconds.
+    /// Makes a nonce. `count` must differ for each nonce of a connection. `now` is in seconds.
     pub fn make(&self, bound: NonceBinding<'_>, count: u32, now: u32) -> String {
         let said = format!("{now:08x}{count:08x}{:016x}", self.connection(bound.connection));
         let mac = self.mac(&said, bound);
         said + &mac
     }
 
-    /// What a nonce of a client is.
+    /// Whether a client's nonce is known.
     pub fn known(&self, nonce: &[u8], bound: NonceBinding<'_>, now: u32) -> NonceState {
         let read = || {
             let (said, mac) = std::str::from_utf8(nonce).ok()?.split_at_checked(SAID)?;
@@ -84,7 +86,7 @@ impl Nonces {
         let Some((said, made, count)) = read() else { return NonceState::Foreign };
         let own = format!("{:016x}", self.connection(bound.connection));
         let is_of_here = said.get(16..) == Some(own.as_str());
-        // A clock that was set back makes a nonce of the future, which is as good as an old one.
+        // After the clock was set back, a nonce may be from the future. It is treated as an old one.
         let is_fresh = made <= now && now - made <= LIFETIME;
         if is_of_here && is_fresh { NonceState::Good(count) } else { NonceState::Stale }
     }
@@ -98,7 +100,8 @@ impl Nonces {
         mac.finalize().into_bytes().into()
     }
 
-    /// Stands for a connection. Its number is not shown, because it says how many connections there were before.
+    /// A keyed digest of the connection's number. The number itself is not shown, because it reveals how many
+    /// connections there were.
     fn connection(&self, number: u64) -> u64 {
         let digest = self.keyed(&[b"connection", &number.to_be_bytes()]);
         digest.iter().take(8).fold(0, |all, octet| all << 8 | u64::from(*octet))
@@ -116,23 +119,23 @@ impl Nonces {
 /// How often the last nonces of a connection were used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Uses {
-    /// The count of a nonce, and the highest `nc` that came with it; the newest nonce last.
+    /// The count of a nonce, and the highest `nc` that was used with it. The newest nonce is last.
     last: [Option<(u32, u32)>; REMEMBERED],
 }
 
-/// What the `nc` of a right login is.
+/// The verdict on the `nc` of a right login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Higher than any before. It need not begin at 1.
+    /// It is higher than all before. It need not begin at 1.
     Risen,
-    /// Not higher: the login was sent before.
+    /// It is not higher: the login is a repetition.
     Again,
-    /// Of a nonce that is not remembered any more. It is treated as a stale one.
+    /// Its nonce is no longer remembered. It is treated as a stale one.
     Forgotten,
 }
 
 impl Uses {
-    /// A nonce with this count was given; the oldest one is forgotten for it.
+    /// A nonce with this count was given. The oldest one is forgotten for it.
     pub fn gave(&mut self, count: u32) {
         self.last.rotate_left(1);
         if let Some(newest) = self.last.last_mut() {
@@ -140,7 +143,7 @@ impl Uses {
         }
     }
 
-    /// Notes the `nc` of a login that is right.
+    /// Notes the `nc` of a right login.
     pub fn take(&mut self, count: u32, nc: u32) -> Use {
         match self.last.iter_mut().flatten().find(|(known, _)| *known == count) {
             None => Use::Forgotten,

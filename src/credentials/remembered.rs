@@ -1,8 +1,8 @@
-//! Which logins were right a moment ago. A client sends its password with every request, and the hash of it is computed once
-//! in five minutes.
+//! Remembers logins that were right a moment ago. A client sends its password with every request, but its hash is
+//! computed only once in five minutes.
 //!
-//! What is kept is a keyed hash of the tenant or the file, of the lines that it had, and of the field that the client sent. So
-//! no password is in memory, and a login is forgotten as soon as the lines are others.
+//! A keyed hash is kept: of the tenant or the file, of its lines at the time, and of the client's field. So no password
+//! is in memory, and a login is no longer found when the lines change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,15 +14,15 @@ use zeroize::Zeroize as _;
 
 use super::Logins;
 
-/// How long a right login is remembered, from the moment when its password was hashed.
+/// How long a right login is remembered. The time begins when its password was hashed.
 pub const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
-/// How many parts there are, so that threads seldom wait for each other.
+/// The number of parts, each with a lock of its own. So threads seldom wait for each other.
 const PARTS: usize = 16;
-/// The most logins of a part: 16,384 in all, which is 5 MB where every user has the longest name.
+/// The most logins of a part: 16,384 in all. That is 5 MB if every user has the longest name.
 const PART_LIMIT: usize = 1024;
 
-/// Whose users are asked for.
+/// The tenant or file whose users may log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsersOf<'a> {
     /// The tenant with this id.
@@ -31,7 +31,7 @@ pub enum UsersOf<'a> {
     File(&'a [u8]),
 }
 
-/// A login, without what it says. Nothing of the password can be found from it without the key of this process.
+/// The keyed hash of a login. Without this process's key nothing about the password can be derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LoginDigest([u8; 32]);
 
@@ -55,9 +55,9 @@ impl std::fmt::Debug for Remembered {
 }
 
 impl Remembered {
-    /// With a random key, which is another one in each process.
+    /// An empty memory with a random key. Each process has another key.
     pub fn new(key: &[u8; 32]) -> Self {
-        // Shorter than a block of SHA-256, and filled with zeros by HMAC itself (RFC 2104 section 2).
+        // The key is shorter than a block of SHA-256. HMAC itself fills it with zeros (RFC 2104 section 2).
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
         block.iter_mut().zip(key).for_each(|(to, octet)| *to = *octet);
         let keyed = Hmac::new(&block);
@@ -65,7 +65,7 @@ impl Remembered {
         Self { keyed, parts: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// The mark of a login: the users that it is among, and the field as it came.
+    /// The mark of a login: of the users, and of the field as it came.
     pub fn mark(&self, of: UsersOf<'_>, logins: &Logins, field: &[u8]) -> LoginDigest {
         let (kind, name) = match of {
             UsersOf::Tenant(id) => (b"t", id.as_bytes()),
@@ -87,7 +87,7 @@ impl Remembered {
         (now.saturating_duration_since(right.at) < REMEMBERED).then(|| Arc::clone(&right.user))
     }
 
-    /// The login is right. Where there is no room the oldest goes.
+    /// Notes a right login. If there is no room, the oldest one is removed.
     pub fn note(&self, mark: LoginDigest, user: Arc<str>, now: Instant) {
         let mut part = self.shard(&mark);
         if part.len() >= PART_LIMIT && !part.contains_key(&mark) {
@@ -101,12 +101,12 @@ impl Remembered {
         part.insert(mark, Right { at: now, user });
     }
 
-    /// How many are in memory.
+    /// The number of remembered logins.
     pub fn len(&self) -> usize {
         self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

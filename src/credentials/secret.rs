@@ -1,23 +1,24 @@
-//! A shared secret, by which credentials for a limited time are made and proven (contract section 9).
+//! A shared secret, with which credentials for a limited time are made and verified (contract section 9).
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A shared secret. It is never shown, and overwritten where it was when it is not needed any more.
+/// A shared secret. It is never shown. Its memory is overwritten when it is no longer needed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Box<[u8]>>);
 
-/// So many secrets of a tenant are in use at once: the newest, and those that are being replaced (contract section 9).
+/// How many secrets of a tenant may be in use at once: the newest, and those that are being replaced (contract section
+/// 9).
 pub const MOST_SECRETS: usize = 4;
 
 impl Secret {
-    /// The secret of these octets.
+    /// A secret with these octets.
     pub fn new(octets: &[u8]) -> Self {
         Self(Zeroizing::new(octets.into()))
     }
 
-    /// Its octets: the key of an HMAC.
+    /// The octets, which are the key of an HMAC.
     pub fn octets(&self) -> &[u8] {
         &self.0
     }

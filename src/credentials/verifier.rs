@@ -1,12 +1,12 @@
-//! When a password is hashed, and on which thread.
+//! Decides when and on which thread a password is hashed.
 //!
-//! Every attempt costs one hash, also that of a user or a tenant that is not known, so that neither time nor load tells which
-//! ones are. The threads are no workers, and run at a lower priority. Of one address two attempts at most are
-//! hashed at once, and 64 wait in all. Those of the address with the fewest at work come first. Where 64 wait the newcomer
-//! is told that there is no room, unless a client has ended its side or another address has more of them: then that client, or
-//! the newest of that address, is told.
+//! Every attempt costs one hash, also for an unknown user or tenant. So neither time nor load reveals which users and
+//! tenants exist. The threads are not the workers, and run at a lower priority. At most two attempts of one address are
+//! hashed at once, and at most 64 attempts wait in all. Attempts of the address with the fewest running hashes come
+//! first. When 64 attempts wait, one attempt is refused for lack of room: the attempt of a client that has ended its
+//! side, or else the newest attempt of the address with the most waiting attempts, which may be the new one.
 //!
-//! A wrong login is answered at a fixed time after its request came ([`due`]).
+//! A wrong login is answered a fixed time after its request came ([`due`]).
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -23,19 +23,19 @@ use zeroize::Zeroizing;
 use super::Hash;
 use crate::guard::CountedAddress;
 
-/// The most attempts of one address that are hashed at once. IPv6 counts by /64.
+/// The most attempts of one address that are hashed at once. IPv6 addresses count by /64.
 pub const AT_ONCE: usize = 2;
-/// The most attempts that wait, of all addresses.
+/// The most attempts that wait, of all addresses together.
 pub const WAITING: usize = 64;
-/// When a wrong login is answered, after its request came: at this time, or a multiple of it.
+/// When a wrong login is answered: after this time since its request came, or after a multiple of it.
 pub const FIXED: Duration = Duration::from_millis(500);
 
-/// The most threads: each may take the 64 MiB of argon2id.
+/// The most threads. Each thread may need the 64 MiB of argon2id.
 const THREADS: usize = 4;
-/// How much lower the priority of the threads is (nice).
+/// By how much the priority of the threads is lower (nice).
 const NICE: i32 = 10;
 
-/// When a wrong login is to be answered whose request came at `asked`.
+/// When to answer a wrong login whose request came at `asked`.
 pub fn due(asked: Instant, now: Instant) -> Instant {
     let mut due = asked + FIXED;
     if due < now {
@@ -45,24 +45,24 @@ pub fn due(asked: Instant, now: Instant) -> Instant {
     due
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The password fits.
+    /// The password is right.
     Right,
-    /// It does not.
+    /// The password is wrong.
     Wrong,
-    /// There is no room: nothing was hashed.
+    /// There is no room, and nothing was hashed.
     Busy,
 }
 
 /// An attempt to log in.
 pub struct Attempt {
-    /// Who tries.
+    /// The client's address.
     pub who: IpAddr,
-    /// What the password is held against.
+    /// The hash to compare the password with.
     pub hash: Hash,
-    /// The user is known. Otherwise the password is wrong whether it fits or not.
+    /// Whether the user is known. If not, the password counts as wrong even if it matches.
     pub is_known: bool,
     /// The password.
     pub password: Zeroizing<Vec<u8>>,
@@ -74,13 +74,13 @@ impl std::fmt::Debug for Attempt {
     }
 }
 
-/// Verifies passwords on threads of its own, which begin with the first attempt and end when it is dropped.
+/// Verifies passwords on threads of its own. They begin with the first attempt, and end when this is dropped.
 #[derive(Debug, Default)]
 pub struct Verifier {
     queue: Arc<Queue>,
 }
 
-/// An attempt whose verdict is not there yet. One that is dropped gives its place free.
+/// An attempt without a result yet. Dropping it makes its place free.
 #[derive(Debug)]
 pub struct Pending {
     verdict: oneshot::Receiver<PasswordCheck>,
@@ -88,7 +88,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The client has ended its side, and may be gone. Where there is no room its attempt is the first to go.
+    /// The client has ended its side, and may be gone. If there is no room, its attempt is the first to be removed.
     pub fn give_way(&self) {
         self.gives_way.store(true, Ordering::Relaxed);
     }
@@ -111,7 +111,7 @@ struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Job>,
-    /// Whose attempts are hashed now.
+    /// The addresses whose attempts are being hashed.
     at_work: Vec<CountedAddress>,
     threads: usize,
     is_over: bool,
@@ -145,7 +145,7 @@ impl Drop for Verifier {
 }
 
 impl Verifier {
-    /// Has a password hashed, and says what came of it.
+    /// Has a password hashed. The result comes through [`Pending`].
     pub fn verify(&self, attempt: Attempt) -> Pending {
         let (job, pending) = Job::of(attempt);
         let mut state = self.queue.state();
@@ -165,20 +165,21 @@ impl Verifier {
         pending
     }
 
-    /// How many attempts wait.
+    /// The number of waiting attempts.
     pub fn waiting(&self) -> usize {
         self.queue.state().waiting.len()
     }
 }
 
-/// Half of the processors, so that the other half serves connections.
+/// Half of the processors. The other half serves connections.
 fn threads() -> usize {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).clamp(AT_ONCE, THREADS)
 }
 
 impl State {
-    /// Takes an attempt in. The one that has no place, if there is one: it, or one that had waited.
+    /// Adds an attempt. Returns the attempt that is refused for lack of room, if there is one. It may be the new one or
+    /// a waiting one.
     fn admit(&mut self, job: Job) -> Option<Job> {
         if self.waiting.len() >= WAITING {
             self.waiting.retain(|job| !job.told.is_closed());
@@ -226,9 +227,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a thread does.
+    /// The work of a thread.
     fn work(&self) {
-        // Where that is forbidden the threads have the same priority as all.
+        // If that is forbidden, the threads keep the normal priority.
         let _ = rustix::process::setpriority_process(None, NICE);
         let mut state = self.state();
         while !state.is_over {
@@ -242,7 +243,7 @@ impl Queue {
             drop(attempt);
             state = self.state();
             state.done(who);
-            // One that had to wait for this address may be next on another thread.
+            // An attempt that had to wait for this address may be next on another thread.
             self.work.notify_one();
         }
     }

@@ -1,14 +1,14 @@
-//! The decision lines of the log, as the demonstration shows and judges them.
+//! The decision lines of the log, which the demonstration shows and checks.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-/// How long a decision line may take to come out of the log.
+/// How long a decision line may take to appear in the log.
 const LINE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The next decision line of the log; notes are passed over.
+/// The next decision line of the log. Notes are skipped.
 pub(super) async fn next_decision(decisions: &mut mpsc::UnboundedReceiver<String>) -> Option<String> {
     let next = async {
         loop {

@@ -1,17 +1,17 @@
-//! Why there is no demonstration.
+//! Why the demonstration cannot run.
 
 use std::io;
 
 use crate::server::ServerError;
 
-/// Why there is no demonstration.
+/// Why the demonstration cannot run.
 #[derive(Debug)]
 pub enum DemoError {
-    /// Files, sockets.
+    /// An error of files or sockets.
     Io(io::Error),
-    /// The configuration that was made is none, or the server did not start.
+    /// The generated configuration is invalid, or the server did not start.
     Refused(ServerError),
-    /// No certificates.
+    /// The certificates could not be made.
     Certificates(crate::tls::DevError),
 }
 

@@ -1,6 +1,6 @@
-//! What there is to try when the walk is over: command lines that can be pasted into a shell as they stand, each below a
-//! comment that says what it shows. They need bash, curl and what the comments name. The comments have no quotes in them,
-//! because not every shell knows comments at its prompt.
+//! The things to try after the walk: command lines that can be pasted into a shell unchanged, each below a comment that
+//! says what it shows. They need bash, curl and the programs in the comments. The comments contain no quotes, because
+//! not every shell allows comments at its prompt.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::tenants::CUSTOMER;
 use super::{ras, sip};
 use crate::service::{Service, Transport};
 
-/// The address of the scanner. The other clients of the demo have another one, so they are not listed with it.
+/// The address of the scanner. The demo's other clients have another address, so they are not listed with it.
 const SCANNER: &str = "127.0.0.9";
 
-/// All of it, line by line. `link` logs a browser in to the dashboard.
+/// The whole text, line by line. `link` logs a browser in to the dashboard.
 pub(super) fn text(network: &Network, link: Option<&str>) -> String {
     let mut text = String::from("\nPortward stays up until Ctrl-C; decision lines appear here.\n");
     if let Some(link) = link {
@@ -37,7 +37,7 @@ pub(super) fn text(network: &Network, link: Option<&str>) -> String {
     text
 }
 
-/// What each line shows, and the line.
+/// Each line, with the comment about what it shows.
 fn lines(network: &Network) -> Vec<(&'static str, String)> {
     [dashboard(network), web(network), telephones(network), directory(network), commands(network)].concat()
 }
@@ -159,12 +159,12 @@ fn commands(network: &Network) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A command of the running program, with the configuration of the demonstration.
+/// A command of the running program, with the demonstration's configuration.
 fn command(network: &Network, name: &str, rest: &str) -> String {
     format!("{} {name} --config {}{rest}", program(), quoted(&network.config))
 }
 
-/// How the running program is called: by its name if the shell finds it so, else by its path.
+/// The name of the running program if the shell finds it by name, otherwise its path.
 fn program() -> String {
     let Ok(running) = std::env::current_exe() else { return "portward".to_owned() };
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -175,14 +175,14 @@ fn program() -> String {
     if found.is_some_and(is_it) { "portward".to_owned() } else { quoted(&running) }
 }
 
-/// A path as a shell takes it.
+/// A path, quoted for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// Octets as printf(1) takes them, within quotes of either kind.
+/// Octets in the form of printf(1), within quotes of either kind.
 fn for_printf(octets: &[u8]) -> String {
     let mut text = String::new();
     for &octet in octets {

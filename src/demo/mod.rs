@@ -1,8 +1,8 @@
-//! The demonstration: everything on loopback, with throw-away certificates and the seed's rules, through the same
-//! server as `portward run`.
+//! The demonstration: everything is on loopback, with throw-away certificates and the rules of the reference network.
+//! It uses the same server as `portward run`.
 //!
-//! `network` makes the network, `standin` plays the PBXs and the app platform, a service each, `walk` walks through the requests and
-//! holds every answer against what it should be, `farewell` has the lines to paste after that.
+//! `network` makes the network. `standin` plays the PBXs and the app platform, one for each service. `walk` sends the
+//! requests and compares every answer with the expected one. `farewell` has the lines to paste after that.
 
 mod decisions;
 mod error;
@@ -28,18 +28,18 @@ use decisions::Lines;
 pub use error::DemoError;
 use network::Network;
 
-/// How often it is looked whether commands and browsers can already ask the server, and how many times.
+/// The pause between checks whether commands and browsers can reach the server, and the number of checks.
 const LOOK: (Duration, u32) = (Duration::from_millis(20), 100);
 
-/// Runs the demonstration; `say` gets what there is to read, line by line. With `once` it ends after the walk, else it
-/// stays up until it is interrupted. Says whether everything went as it should.
+/// Runs the demonstration. `say` gets the text line by line. With `once` the demonstration ends after the walk.
+/// Otherwise it stays up until it is interrupted. Returns whether everything went as it should.
 ///
 /// # Errors
-/// What kept it from being set up.
+/// Why it could not be set up.
 pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let good = runtime.block_on(async {
-        // Before there is a file: whatever ends it, all that was made is removed.
+        // The handler is set before the first file is made. So all files are removed, however the demonstration ends.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let network = Network::make().await?;
@@ -59,14 +59,14 @@ pub fn run(once: bool, mut say: impl FnMut(&str)) -> Result<bool, DemoError> {
         };
         tokio::select! {
             () = shown => {}
-            // The blacklist, its commands, and all else that goes on beside connections.
+            // The blacklist, its commands, and everything else beside connections.
             () = server.serve() => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
         server.stop();
         drop(guard);
-        // What was interrupted in the middle has not gone as it should.
+        // If the walk was interrupted, it did not go as it should.
         Ok::<_, DemoError>(good.unwrap_or(false))
     })?;
     runtime.shutdown_background();

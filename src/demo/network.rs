@@ -1,7 +1,7 @@
-//! The network of the demonstration: the seed's `dvl-ckl2.net`, moved to loopback.
+//! The network of the demonstration: the reference network `dvl-ckl2.net`, moved to loopback.
 //!
-//! Its rules are the shipped example, read by the loader that reads every rule; only addresses and ports are others:
-//! 172.31.31.2 becomes 127.31.31.2, and so on, and the standard ports, which only root may open, become free ones.
+//! Its rules are the shipped example, read by the normal loader. Only addresses and ports differ: 172.31.31.2 becomes
+//! 127.31.31.2, and so on. The standard ports, which only root may open, become free ports.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,16 +22,16 @@ use crate::rules::{Address, Endpoint, Table};
 use crate::service::{PerService, Service, Transport};
 use crate::tls::{DevCa, Issued};
 
-/// The seed's complete reference.
+/// The complete example of the reference network.
 const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 
-/// Who has a certificate: a telephone, by its hardware ID.
+/// The telephone that has a certificate, by its hardware ID.
 pub(super) const PHONE: &str = "009033410004";
 
 /// The socket, in the folder.
 const SOCKET: &str = "portward.sock";
 
-/// The machines of the seed's network: address, what it is, its name.
+/// The machines of the reference network: address, role, name.
 const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
     (Ipv4Addr::new(172, 31, 31, 2), "master PBX", "hq.dvl-ckl2.net"),
     (Ipv4Addr::new(172, 31, 31, 3), "slave PBX", "branch-b.dvl-ckl2.net"),
@@ -41,17 +41,17 @@ const MACHINES: [(Ipv4Addr, &str, &str); 3] = [
 /// For each service the plain port and the TLS port, on loopback.
 type Ports = PerService<[u16; 2]>;
 
-/// Everything that was made.
+/// Everything that was made for the demonstration.
 pub(super) struct Network {
-    /// Removed with the network.
+    /// The folder. It is removed with the network.
     folder: TempDir,
     /// portward.toml.
     pub(super) config: PathBuf,
-    /// Where Portward listens.
+    /// The ports on which Portward listens.
     ports: Ports,
-    /// Where its dashboard is.
+    /// The address of the dashboard.
     admin: SocketAddr,
-    /// For visitors: trusts the demonstration's CA.
+    /// TLS for visitors. It trusts the demonstration's CA.
     pub(super) visitor_tls: Arc<ClientConfig>,
     /// The same for a telephone that has a certificate for [`PHONE`] and shows it.
     pub(super) phone_tls: Arc<ClientConfig>,
@@ -90,11 +90,11 @@ impl Network {
         }
         let mut same = [0; 2];
         for (address, role, name, service) in tenants::MACHINES {
-            // An address has no name: the target's certificate is for the host that is asked for.
+            // A target's address has no name, so its certificate is for the host that is asked for.
             let names = [&[name][..], &tenants::NAMES[..]].concat();
             let issued = ca.server(&names).map_err(DemoError::Certificates)?;
             let machine = StandIn::start((moved(address), same), address, role, service, &issued).await?;
-            // Only the second adapter has the ports of the one before it.
+            // Only the second adapter has the same ports as the machine before it.
             same = if same == [0; 2] && service == Service::Http {
                 [machine.plain.port(), machine.tls.port()]
             } else {
@@ -120,7 +120,7 @@ impl Network {
         Ok(Self { config, ports, admin, visitor_tls, phone_tls, inside, folder })
     }
 
-    /// Where Portward listens for a service.
+    /// The address on which Portward listens for a service.
     pub(super) fn port(&self, service: Service, transport: Transport) -> SocketAddr {
         address(&self.ports, service, transport)
     }
@@ -130,12 +130,12 @@ impl Network {
         self.folder.path().join(SOCKET)
     }
 
-    /// Where the dashboard is.
+    /// The address of the dashboard.
     pub(super) fn admin(&self) -> SocketAddr {
         self.admin
     }
 
-    /// What there is to know before the walk.
+    /// The text before the walk.
     pub(super) fn introduction(&self) -> String {
         let mut text = String::from(
             "Portward on loopback, with the rules of dvl-ckl2.net, of three kinds of tenants and of browsers that call, and throw-away certificates.\n\n",
@@ -157,7 +157,7 @@ impl Network {
     }
 }
 
-/// The shipped example, through the loader.
+/// The shipped example, read by the loader.
 fn example(root: &Path) -> Result<Table, DemoError> {
     let file = root.join("example.toml");
     std::fs::write(&file, EXAMPLE)?;
@@ -188,7 +188,7 @@ fn rules(table: &Table, inside: &[StandIn]) -> String {
     text
 }
 
-/// The rule that leads to the machine which stands for the first of `endpoints`.
+/// The rule that leads to the machine for the first of `endpoints`.
 fn to_machine(service: Service, endpoints: &[Endpoint], inside: &[StandIn], more: &str) -> String {
     let original = match endpoints.first().map(|endpoint| &endpoint.address) {
         Some(Address::Ip(IpAddr::V4(ip))) => *ip,
@@ -225,7 +225,7 @@ fn configuration(ports: &Ports, admin: SocketAddr) -> String {
     )
 }
 
-/// The loopback address that stands for one of the seed's.
+/// The loopback address for an address of the reference network.
 pub(super) fn moved(address: Ipv4Addr) -> Ipv4Addr {
     let [_, b, c, d] = address.octets();
     Ipv4Addr::new(127, b, c, d)

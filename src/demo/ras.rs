@@ -3,11 +3,12 @@
 use crate::inspect::h323::{Registration, Verb};
 use crate::relay::h323::answer::{PROTOCOL_IDENTIFIER, tunnel};
 
-/// A RegistrationRequest. `identifier` is the gatekeeper's, `alias` an h323-ID; both have 1 to 128 characters.
+/// A RegistrationRequest. `identifier` is the gatekeeper's identifier, and `alias` an h323-ID. Both have 1 to 128
+/// characters.
 pub fn request(sequence: u16, identifier: &str, alias: &str) -> Vec<u8> {
     let mut ras = vec![0x0c, 0xc0];
     common(sequence, &mut ras);
-    // Not discovered, no addresses; a terminal; one alias; then, behind the identifier, whose make it is.
+    // The fields: not discovered, no addresses, a terminal, one alias. The vendor comes after the identifier.
     ras.extend([0, 0, 0, 0x02, 0x00, 1, 0x40]);
     ras.push(u8::try_from(alias.encode_utf16().count().saturating_sub(1)).unwrap_or(u8::MAX));
     ras.extend(alias.encode_utf16().flat_map(u16::to_be_bytes));
@@ -21,7 +22,7 @@ pub fn discovery(sequence: u16, identifier: &str) -> Vec<u8> {
     // The optional fields: an identifier, no callServices, no aliases.
     let mut ras = vec![0x00, 0x80];
     common(sequence, &mut ras);
-    // The identifier's length, in seven bits, begins within the last octet of the endpoint type: a terminal.
+    // The identifier's length has seven bits, which begin within the last octet of the endpoint type (a terminal).
     let length = u8::try_from(identifier.encode_utf16().count().saturating_sub(1)).unwrap_or(u8::MAX);
     ras.extend([0, 192, 0, 2, 1, 0x06, 0xb7, 0x02, (length & 0x7f) >> 2, length << 6]);
     ras.extend(identifier.encode_utf16().flat_map(u16::to_be_bytes));
@@ -49,7 +50,7 @@ pub fn confirm(registration: &Registration, says: &str) -> Vec<u8> {
     tunnel(&[&ras])
 }
 
-/// What a [`confirm`] of a registration says; `None` if it is none.
+/// The gatekeeper in a [`confirm`] of a registration. `None`: it is no such message.
 pub fn confirmed_by(answer: &[u8]) -> Option<String> {
     let start = answer.windows(PROTOCOL_IDENTIFIER.len()).position(|part| part == PROTOCOL_IDENTIFIER)?;
     let rest = answer.get(start + PROTOCOL_IDENTIFIER.len()..)?;

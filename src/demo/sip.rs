@@ -1,6 +1,6 @@
 //! SIP requests of telephones (RFC 3261 §8.1.1), as small as they can be.
 
-/// A request, and where it comes from: `from` is `user@domain`, with or without a registration location.
+/// A request. `from` is its sender: `user@domain`, with or without a registration location.
 pub(super) fn request(method: &str, from: &str) -> String {
     let domain = from.split(['@', '/']).nth(1).unwrap_or_default();
     format!(

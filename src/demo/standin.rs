@@ -1,4 +1,5 @@
-//! Stand-ins for the machines inside, one a service: each says who it is and counts what reaches it.
+//! Stand-ins for the machines inside, one for each service. Each of them identifies itself in its answers and counts
+//! the requests that reach it.
 
 mod counter;
 mod h323;
@@ -22,27 +23,27 @@ use crate::service::Service;
 use crate::tls::Issued;
 use counter::Counter;
 
-/// How long it waits for anything.
+/// How long a stand-in waits for anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A machine inside.
 pub(super) struct StandIn {
-    /// What it is.
+    /// Its role.
     pub(super) role: &'static str,
-    /// What it speaks.
+    /// The service that it speaks.
     pub(super) service: Service,
-    /// Its address in the seed's network.
+    /// Its address in the reference network.
     pub(super) original: Ipv4Addr,
     /// Its plain port.
     pub(super) plain: SocketAddr,
     /// Its TLS port.
     pub(super) tls: SocketAddr,
-    /// Requests that reached it.
+    /// The requests that have reached it.
     requests: Counter,
 }
 
 impl StandIn {
-    /// Opens both ports on `address` (0: a free one) and serves them in the background.
+    /// Opens both ports on `address` (0: a free port) and serves them in the background.
     pub(super) async fn start(
         (address, [plain, tls]): (Ipv4Addr, [u16; 2]),
         original: Ipv4Addr,
@@ -62,7 +63,7 @@ impl StandIn {
             requests: requests.clone(),
         };
         let acceptor = acceptor(issued)?;
-        // Registrars say how it came to them, because that is what the certificate check decides.
+        // Registrars report the transport of a registration, because the certificate check decides it.
         let says = |way: &str| {
             if service.asks_for_certificate() {
                 format!("{role}, {way} ({original})")
@@ -75,12 +76,12 @@ impl StandIn {
         Ok(machine)
     }
 
-    /// How many requests reached it.
+    /// How many requests have reached it.
     pub(super) fn requests(&self) -> usize {
         self.requests.so_far()
     }
 
-    /// Where it is.
+    /// Its address.
     pub(super) fn place(&self) -> String {
         format!("{:<5} {} plain, {} TLS (for {})", self.service, self.plain, self.tls, self.original)
     }
@@ -112,7 +113,7 @@ async fn serve(
     }
 }
 
-/// One connection.
+/// Serves one connection.
 async fn visit(
     tcp: TcpStream,
     tls: Option<TlsAcceptor>,

@@ -18,11 +18,11 @@ pub(super) const NAMES: [&str; 3] = ["demo.webtrit.example", "app.example", "web
 /// The secret of the credentials of browsers.
 pub(super) const SIP_SECRET: &str = "secret of the demonstration";
 
-/// The tenant that exchanges its credentials, and its secret.
+/// The tenant whose credentials are exchanged, and its secret.
 pub(super) const CUSTOMER: (&str, &str) = ("customer", "replace this by a long random text");
 
-/// The machines behind: address, what it is, what the rules call it, what it speaks. Both adapters have the same ports, as one
-/// entry of the rules leads to either.
+/// The machines behind Portward: address, role, name in the rules, service. Both adapters have the same ports, because
+/// one entry of the rules leads to either.
 pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 5] = [
     (Ipv4Addr::new(172, 31, 31, 21), "Asterisk adapter", "asterisk-adapter.example", Service::Http),
     (Ipv4Addr::new(172, 31, 31, 22), "PortaSwitch adapter", "portaswitch-adapter.example", Service::Http),
@@ -31,7 +31,7 @@ pub(super) const MACHINES: [(Ipv4Addr, &str, &str, Service); 5] = [
     (Ipv4Addr::new(172, 31, 31, 7), "PBX for browsers", "172.31.31.7", Service::Sip),
 ];
 
-/// The rules, each under the name of its file, with the addresses and ports of `inside`.
+/// The rules, each with the name of its file, and with the addresses and ports of `inside`.
 pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 4] {
     let ports = |machine: usize| {
         let original = MACHINES.get(machine).map(|(address, ..)| *address);
@@ -46,17 +46,17 @@ pub(super) fn rules(inside: &[StandIn]) -> [(&'static str, String); 4] {
     ]
 }
 
-/// The text with the addresses of loopback, and with these ports in each entry of `http`.
+/// The text with loopback addresses, and with these ports in each entry of `http`.
 fn with_ports(text: &str, [tcp, tls]: [u16; 2]) -> String {
     on_loopback(text).replace("{ path = ", &format!("{{ tcp = {tcp}, tls = {tls}, path = "))
 }
 
-/// The text with the addresses of loopback, and with these ports in the place of SIP's own.
+/// The text with loopback addresses, and with these ports in place of SIP's standard ports.
 fn signalling(text: &str, [tcp, tls]: [u16; 2]) -> String {
     on_loopback(text).replace("tcp = 5060, tls = 5061", &format!("tcp = {tcp}, tls = {tls}"))
 }
 
-/// The accounts without their web pages. Each realm is a host of its own, because it has ports.
+/// The accounts without their web pages. Each realm becomes a host of its own, because it needs ports.
 fn realms(text: &str, [tcp, tls]: [u16; 2]) -> String {
     let (mut rules, mut hosts, mut id) = (String::new(), String::new(), "");
     for line in on_loopback(text).lines().take_while(|line| *line != "[[host]]") {

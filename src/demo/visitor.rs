@@ -1,4 +1,4 @@
-//! A visitor from outside: a small HTTP client that sends exactly what it is told to, and a WebSocket client.
+//! A visitor from outside: a small HTTP client that sends exactly the given bytes, and a WebSocket client.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,7 +21,7 @@ use crate::io::{BUFFER, Leg, Stream};
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came back.
+/// The answer to a visitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A response: its status, and its body if it is text.
@@ -32,12 +32,12 @@ pub(super) enum Answer {
 
 /// A connection to Portward.
 pub(super) struct Visitor {
-    /// What is said and heard.
+    /// The connection's stream and buffer.
     pub(super) leg: Leg,
 }
 
 impl Visitor {
-    /// Connects; with TLS for `name`, if a configuration is given.
+    /// Connects. If a configuration is given, it uses TLS for `name`.
     pub(super) async fn connect(
         to: SocketAddr,
         tls: Option<&Arc<ClientConfig>>,
@@ -62,7 +62,7 @@ impl Visitor {
     /// Sends these bytes and reads one answer.
     pub(super) async fn ask(&mut self, request: &str) -> io::Result<Answer> {
         let exchange = async {
-            // A refusal may come while we are still writing.
+            // A refusal may come while the visitor is still writing.
             let _ = self.leg.write_all(request.as_bytes()).await;
             self.answer().await
         };
@@ -104,7 +104,7 @@ impl Visitor {
         Ok(Answer::Response(response.status, String::from_utf8_lossy(&body).trim_end().to_owned()))
     }
 
-    /// Sends these octets and returns what comes back at first; nothing, if the connection is closed.
+    /// Sends these octets and returns the first octets of the answer. The result is empty if the connection is closed.
     pub(super) async fn send(&mut self, octets: &[u8]) -> io::Result<Vec<u8>> {
         let exchange = async {
             let _ = self.leg.write_all(octets).await;
@@ -116,7 +116,7 @@ impl Visitor {
         tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Opens a WebSocket at `url`, sends `text`, and returns what comes back.
+    /// Opens a WebSocket at `url`, sends `text`, and returns the answer.
     pub(super) async fn echo(self, url: &str, text: &str) -> Result<String, Error> {
         let exchange = async {
             let (mut socket, _) = client_async(url, self.leg.stream).await?;
@@ -127,7 +127,7 @@ impl Visitor {
         tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(Error::ConnectionClosed))
     }
 
-    /// Opens a WebSocket with SIP in it at `url`, as a script of a page of `origin` does.
+    /// Opens a WebSocket with SIP at `url`, as a script of a page of `origin` does.
     pub(super) async fn open(self, url: &str, origin: &str) -> io::Result<Dialogue> {
         let url = url.parse().map_err(io::Error::other)?;
         let request = ClientRequestBuilder::new(url).with_header("Origin", origin).with_sub_protocol("sip");
@@ -137,7 +137,7 @@ impl Visitor {
     }
 }
 
-/// A WebSocket with SIP in it.
+/// A WebSocket with SIP.
 pub(super) struct Dialogue(WebSocketStream<Stream>);
 
 impl Dialogue {
@@ -154,7 +154,7 @@ impl Dialogue {
     }
 }
 
-/// The next message that says something.
+/// The next message with content.
 pub(super) async fn receive(socket: &mut WebSocketStream<Stream>) -> Option<Message> {
     loop {
         match socket.next().await? {

@@ -1,4 +1,4 @@
-//! The walk: a table of requests, each with what has to come of it, shown with its decision line.
+//! The walk: a table of requests with the expected results. Each request is shown with its decision line.
 
 mod browsers;
 mod directory;
@@ -13,22 +13,22 @@ use crate::service::{Service, Transport};
 
 /// A step of the walk.
 struct Step {
-    /// What it shows.
+    /// What the step demonstrates.
     shows: &'static str,
     transport: Transport,
     /// For TLS: the name that the client connects to.
     name: &'static str,
-    /// What the client sends, byte for byte; with several, on one connection.
+    /// The bytes that the client sends. Several requests are sent on one connection.
     requests: &'static [(&'static str, Expected)],
 }
 
-/// What has to come of a request.
+/// The expected result of a request.
 enum Expected {
-    /// An answer of the machine that says so, and the decision line has this in it.
+    /// The machine with this name answers, and the decision line contains this text.
     From(&'static str, &'static str),
-    /// This status, of Portward itself, and this reason in the decision line.
+    /// Portward itself answers with this status, and the decision line has this reason.
     Status(u16, &'static str),
-    /// A closed connection without a byte, and this reason in the decision line.
+    /// The connection is closed without a byte, and the decision line has this reason.
     Closed(&'static str),
 }
 
@@ -157,7 +157,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Walks through all of it; says whether everything was as it should be.
+/// Goes through all steps. Returns whether everything was as expected.
 pub(super) async fn walk(
     network: &Network,
     decisions: &mut UnboundedReceiver<String>,

@@ -1,4 +1,4 @@
-//! Everything that can be said about where a request leads, as data.
+//! The answer of an explanation as data.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,77 +14,78 @@ use crate::route::signalling::Answer;
 use crate::rules::{self, CredentialUser, Endpoint, Host, Source, Table};
 use crate::service::{Service, Transport};
 
-/// What becomes of a request, and by what.
+/// The result of a request, and its causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What was asked, as it was given.
+    /// The question, as it was given.
     pub url: String,
-    /// What becomes of it.
+    /// The result.
     pub verdict: Verdict,
-    /// The host that is asked for, if it is known.
+    /// The host that the request asks for, if it is known.
     pub host: Option<HostAt>,
     /// The rule.
     pub rule: Option<Rule>,
-    /// What an HTTP rule says beyond where it leads.
+    /// Further effects of an HTTP rule, beside the target.
     pub treated: Treated,
-    /// What the client's certificate says, where the rule checks it.
+    /// The verdict on the client's certificate, if the rule checks it.
     pub proof: Option<Proof>,
-    /// Who answers, if this is an ACME challenge.
+    /// The source of the answer, if this is an ACME challenge.
     pub challenge: Option<Challenge>,
-    /// What is not known of the client, and could make another verdict.
+    /// A fact about the client that is unknown and could change the result.
     pub unsure: Option<Unsure>,
-    /// What lets it in, if it is refused.
+    /// The remedy that lets the request in, if it is refused.
     pub remedy: Option<Remedy>,
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes to the first of these that can be reached.
+    /// It goes to the first of these targets that can be reached.
     Forward {
         /// Addresses or DNS names, with the port.
         targets: Vec<String>,
-        /// Plain or TLS toward them.
+        /// The transport toward them.
         transport: Transport,
         /// The port.
         port: NonZeroU16,
     },
     /// It is answered with a 308.
     Redirect {
-        /// Where to.
+        /// The URL to which it is redirected.
         location: String,
     },
-    /// Portward ends the WebSocket itself, and the host that From names decides where its client goes.
+    /// Portward ends the WebSocket itself. The host that From names decides where its client goes.
     WebSocket,
     /// Portward exchanges a credential that comes by POST.
     Exchange {
-        /// The domain of what is given for it; `None`: none is known, or there are no secrets for it, so that nothing is given.
+        /// The domain of the credential that the client gets. `None`: no domain is known or there are no secrets for
+        /// it, so the client gets none.
         domain: Option<String>,
     },
     /// Portward answers it itself, and the SIP connection stays undecided.
     Answered(Answer),
-    /// Portward answers it with what stands in a file.
+    /// Portward answers it with the content of a file.
     Document {
         /// The file.
         file: PathBuf,
     },
-    /// It goes nowhere.
+    /// It is refused.
     Rejected {
-        /// The reason, as the log has it.
+        /// The reason, as in the log.
         reason: Reason,
-        /// What lies behind it.
+        /// The details of the reason.
         why: Why,
     },
 }
 
-/// A host, and where it stands.
+/// A host and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostAt {
     /// Its name.
     pub name: String,
     /// The tenant that it belongs to.
     pub tenant: Option<String>,
-    /// Where.
+    /// Its place.
     pub at: RuleLocation,
 }
 
@@ -99,27 +100,27 @@ pub struct RuleLocation {
     pub column: u32,
 }
 
-/// A rule and where it stands.
+/// A rule and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// An HTTP path.
     Path {
         /// The path; empty: it matches every path.
         path: String,
-        /// It is the one of `default = true`.
+        /// Whether it is the path of `default = true`.
         default: bool,
         /// The preset that it comes from.
         preset: Option<String>,
-        /// Where.
+        /// Its place.
         at: RuleLocation,
     },
-    /// The one of another service.
+    /// A rule of another service.
     Of {
         /// The service.
         service: Service,
-        /// It demands ephemeral credentials, and a client that has one may speak for this user.
+        /// If it demands ephemeral credentials: the user for whom a client with a credential may speak.
         credentials: Option<CredentialUser>,
-        /// Where.
+        /// Its place.
         at: RuleLocation,
     },
     /// A key of portward.toml.
@@ -131,43 +132,43 @@ pub enum Rule {
     },
 }
 
-/// What a certificate says of who registers or calls.
+/// The verdict on a certificate, about the user that registers or calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// It proves it.
+    /// Whether the certificate proves the user's name.
     pub proven: bool,
     /// The names in it, if there is one.
     pub names: Option<String>,
-    /// The names that are claimed. Empty: none (a discovery).
+    /// The names that the client claims. Empty: it claims none (a discovery).
     pub claims: String,
 }
 
-/// Who answers an ACME challenge.
+/// The source of an answer to an ACME challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     /// `tls.acme_target`.
     Target,
-    /// `tls.acme_webroot`, if the file is there. If it is not the rules decide.
+    /// `tls.acme_webroot`, if the file exists. Otherwise the rules decide.
     Webroot {
         /// The file.
         file: PathBuf,
-        /// Whether it is there.
+        /// Whether the file exists.
         held: Presence,
     },
 }
 
-/// Whether something is there.
+/// Whether something exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
+    /// It exists.
     Yes,
-    /// It is not.
+    /// It does not exist.
     No,
-    /// It cannot be told, for this reason.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
-/// What is not known.
+/// An unknown fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsure {
     /// Whether the client's address is on the running daemon's blacklist.
@@ -177,14 +178,14 @@ pub enum Unsure {
         /// Why it is not known.
         why: String,
     },
-    /// Whether an administrator has enabled or disabled the host in place of the rules.
+    /// Whether an administrator has enabled or disabled the host, whatever the rules say.
     Overrides {
         /// Why it is not known.
         why: String,
     },
-    /// Whether the answer to an ACME challenge is there.
+    /// Whether the answer to an ACME challenge exists.
     Challenge {
-        /// The file that would have it.
+        /// The file of the answer.
         file: PathBuf,
         /// Why it is not known.
         why: String,
@@ -194,16 +195,16 @@ pub enum Unsure {
 /// The answer in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// The request gets somewhere.
+    /// The request is let in.
     Yes,
-    /// It does not.
+    /// The request is refused.
     No,
-    /// It would by what is known, but something that could prevent it is not known.
+    /// The request would be let in by all known facts, but an unknown fact could prevent it.
     Unknown,
 }
 
 impl Explanation {
-    /// A verdict, and nothing else yet.
+    /// An explanation that has only a verdict.
     pub(super) fn of(url: &Url, verdict: Verdict) -> Self {
         Self {
             url: url.text().to_owned(),
@@ -218,7 +219,7 @@ impl Explanation {
         }
     }
 
-    /// The answer in one word. A refusal is one whatever else is not known.
+    /// The answer in one word. A refusal is certain even if other facts are unknown.
     pub fn outcome(&self) -> Admission {
         match &self.verdict {
             Verdict::Rejected { .. } | Verdict::Answered(Answer::Nothing | Answer::Unavailable)
@@ -231,7 +232,7 @@ impl Explanation {
         }
     }
 
-    /// What is not known, of the client or of an answer on disk.
+    /// The unknown fact, about the client or about a file.
     pub fn unknown(&self) -> Option<Unsure> {
         let challenge = match &self.challenge {
             Some(Challenge::Webroot { file, held: Presence::Unknown(why) }) => {
@@ -246,7 +247,7 @@ impl Explanation {
         matches!(&self.challenge, Some(Challenge::Webroot { held: Presence::Unknown(_), .. }))
     }
 
-    /// The file that answers this request if it is there; only its reader knows.
+    /// The file that answers this request if it exists. The caller has to look for it.
     pub fn challenge_file(&self) -> Option<&PathBuf> {
         match &self.challenge {
             Some(Challenge::Webroot { file, .. }) => Some(file),
@@ -254,7 +255,7 @@ impl Explanation {
         }
     }
 
-    /// Takes in what was found at [`Self::challenge_file`].
+    /// Adds the result of looking for [`Self::challenge_file`].
     pub fn found(&mut self, found: Presence) {
         let Some(Challenge::Webroot { file, held }) = &mut self.challenge else { return };
         if found == Presence::Yes {
@@ -267,12 +268,12 @@ impl Explanation {
 }
 
 impl Explanation {
-    /// The file whose text tells where exactly the remedy goes; only its reader knows.
+    /// The file whose text shows the exact place for the remedy. The caller has to read it.
     pub fn rules_file(&self) -> Option<&Path> {
         self.remedy.as_ref()?.file_to_read()
     }
 
-    /// Takes in the text of [`Self::rules_file`]; `None`: it could not be read.
+    /// Adds the text of [`Self::rules_file`]. `None`: it could not be read.
     pub fn has_read(&mut self, text: Option<&str>) {
         if let Some(remedy) = &mut self.remedy {
             remedy.read(text);

@@ -1,5 +1,5 @@
-//! H.323: the registration of an endpoint, or its search for a gatekeeper, as
-//! [`registration`](crate::route::registration) decides about it.
+//! H.323: the registration of an endpoint, or its search for a gatekeeper. [`registration`](crate::route::registration)
+//! decides it.
 
 use super::answer::Explanation;
 use super::once::Once;
@@ -8,7 +8,7 @@ use super::{Client, Grounds};
 use crate::inspect::h323::{Alias, Ask, Registration, Verb};
 use crate::route::Refused;
 
-/// See the module. `identifier`: the gatekeeper's.
+/// Explains an H.323 question. `identifier`: the gatekeeper's identifier.
 pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, identifier: &str, client: &Client) -> Explanation {
     let terms = grounds.config.h323_terms(grounds.table);
     let asked = Ask::Registration(registration(identifier, &client.aliases));
@@ -24,7 +24,7 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, identifier: &str, client
     once.explain(decided, host.as_deref().unwrap_or_default().as_bytes())
 }
 
-/// What an endpoint sends first.
+/// The first message of an endpoint.
 fn registration(identifier: &str, aliases: &[Alias]) -> Registration {
     let verb = if aliases.is_empty() { Verb::Gatekeeper } else { Verb::Registration };
     let identifier = Some(identifier.to_owned()).filter(|identifier| !identifier.is_empty());

@@ -1,4 +1,4 @@
-//! HTTP: a GET, as [`route`](crate::route::http) decides about it, and ACME challenges, which it does not see.
+//! HTTP: a GET, which [`route`](crate::route::http) decides, and ACME challenges, which it does not handle.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::rules::path::request_path;
 use crate::rules::{HttpMatch, Table};
 use crate::service::Service;
 
-/// See the module.
+/// Explains an HTTP question.
 pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page, client: &Client) -> Explanation {
     let head = page.request();
     let (request, target) = match Inspector::default().inspect(head.as_bytes()) {
@@ -38,7 +38,7 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, page: &Page, client: &Cl
     acme(grounds, &ask, by_rules)
 }
 
-/// What the request asks. Who asks, and what a target is told of it, decide nothing.
+/// The question of the request to the rules. The client and the forwarding header fields have no influence.
 fn ask<'a>(url: &Url, (head, request): (&'a [u8], &Request), target: &'a [u8]) -> Ask<'a> {
     let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     Ask {
@@ -66,7 +66,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
     let table = grounds.table;
     let Routed { host, rule, login, then } =
         route(&grounds.config.http_terms(table), ask, &mut Scratch::default());
-    // Where a tenant is refused the decision has no rule.
+    // If a tenant is refused, the decision has no rule.
     let rule = rule.or_else(|| {
         let mut room = Vec::new();
         let path = request_path(ask.path, &mut room).ok()?;
@@ -84,7 +84,7 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         Then::Redirect { location } => Verdict::Redirect { location },
         Then::WebSocket { .. } if ask.connection == Connection::WebSocket => Verdict::WebSocket,
         Then::WebSocket { .. } => Verdict::Rejected { reason: Reason::Malformed, why: Why::NoWebSocket },
-        // It is asked for the login, and nothing is said of the tenant.
+        // The client is asked for a login, and learns nothing about the tenant.
         Then::Refuse(refused) if refused.refusal.reason == Reason::UnknownTenant && login.is_some() => {
             Verdict::Rejected { reason: Reason::FailedLogin, why: Why::NoLogin }
         }
@@ -105,7 +105,7 @@ fn forward(to: &To<'_>) -> Verdict {
     Verdict::Forward { targets: targets(to.endpoints, to.port), transport: to.transport, port: to.port }
 }
 
-/// What a POST with a good credential would get.
+/// The answer to a POST with a good credential.
 fn exchange(grounds: &Grounds<'_>, exchange: &Exchange<'_>, ask: &Ask<'_>) -> Verdict {
     match exchange.tenant {
         Ok(tenant) => {
@@ -143,7 +143,7 @@ fn rejected(table: &Table, refusal: &Refusal<'_>, ask: &Ask<'_>) -> Verdict {
     Verdict::Rejected { reason, why }
 }
 
-/// Who answers instead, if it is an ACME challenge: `tls.acme_target`, or `tls.acme_webroot` if it has the answer.
+/// The answer to an ACME challenge: from `tls.acme_target`, or from `tls.acme_webroot` if it has the file.
 fn acme(grounds: &Grounds<'_>, ask: &Ask<'_>, by_rules: Explanation) -> Explanation {
     let Some(acme) = &grounds.config.tls.acme else { return by_rules };
     let Some(token) = challenge(grounds.table, ask, &mut Scratch::default()) else { return by_rules };

@@ -7,8 +7,8 @@ use crate::route::signalling::Answer;
 use crate::service::Transport;
 
 impl Explanation {
-    /// One object. `decision` says what becomes of the request: `forward`, `redirect`, `answer`, `reject`, or `unknown`; then
-    /// `why` says what is not known, and `otherwise` what it would be.
+    /// The explanation as one object. `decision` is the result: `forward`, `redirect`, `answer`, `reject`, or
+    /// `unknown`. If it is `unknown`, `why` names the unknown fact, and `otherwise` has the result without it.
     pub fn to_json(&self) -> Value {
         let mut json = Map::new();
         let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
@@ -98,7 +98,7 @@ impl Explanation {
     }
 }
 
-/// What Portward itself answers to a SIP request; `None`: it answers nothing.
+/// The status of Portward's own answer to a SIP request. `None`: there is no answer.
 const fn status(answer: Answer) -> Option<u16> {
     match answer {
         Answer::Nothing => None,

@@ -1,4 +1,4 @@
-//! LDAP: a simple bind with a password, as [`directory`](crate::route::directory) decides about it.
+//! LDAP: a simple bind with a password, which [`directory`](crate::route::directory) decides.
 
 use super::answer::Explanation;
 use super::once::Once;
@@ -10,8 +10,8 @@ use crate::inspect::ldap::{Ask, Inspector};
 use crate::reason::Reason;
 use crate::route::Refused;
 
-/// See the module. The host of the URL is where a client connects to, and decides nothing. Without the name of a bind it
-/// stands for the domain of one.
+/// Explains an LDAP question. A client connects to the host of the URL, and that host decides nothing. Without the name
+/// of a bind it is used as the domain of one.
 pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, host: &str, client: &Client) -> Explanation {
     let once = Once { grounds, url, names: None, claims: String::new() };
     let name = match &client.bind {
@@ -32,13 +32,13 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, host: &str, client: &Cli
     }
 }
 
-/// A BindRequest of version 3 with a password (RFC 4511 §4.2), as number 1.
+/// A BindRequest of version 3 with a password (RFC 4511 §4.2) and the messageID 1.
 fn request(name: &[u8]) -> Vec<u8> {
     let parts = [&[0x02, 1, 3][..], &element(0x04, name), &element(0x80, b"password")].concat();
     element(0x30, &[&[0x02, 1, 1], &element(0x60, &parts)[..]].concat())
 }
 
-/// A BER element, its length in four octets (X.690 §8.1.3.5).
+/// A BER element. Its length has four octets (X.690 §8.1.3.5).
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let [a, b, c, d] = u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes();
     [&[tag, 0x84, a, b, c, d], content].concat()

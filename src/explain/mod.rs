@@ -1,22 +1,24 @@
-//! What would become of a request, without sending one: the answer as a value. `cli` prints it, the API serves it.
+//! Explains the result of a request without sending one. The answer is a value. `cli` prints it, and the API returns
+//! it.
 //!
-//! A question goes the way that a client's message goes. The message that such a client would send is made, the inspector
-//! of the daemon reads it, and [`route`](crate::route) decides. Nothing of the decision is repeated here. What is added is
-//! where the host and the rule stand, and what the rules have that is near if the answer is no.
+//! A question takes the same way as a client's message. The message that such a client would send is made here, the
+//! daemon's inspector reads it, and [`route`](crate::route) decides. No part of the decision is repeated here. An
+//! explanation adds the places of the host and the rule, and similar names and paths if the request is refused.
 //!
-//! | file | what it is for |
+//! | file | content |
 //! |---|---|
-//! | `url` | what is asked for, read from a URL |
-//! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and what is decided about it |
+//! | `url` | the question, read from a URL |
+//! | `http`, `sip`, `ldap`, `h323` | the message of a client of that service, and the decision about it |
 //! | `once` | the answer for the services that are decided once a connection |
 //! | `answer` | the value |
-//! | `question` | the question about a request that was decided already |
-//! | `tenant` | what a rule of HTTP says of tenants and logins, and what it changes |
-//! | `remedy` | what lets a refused request in |
+//! | `question` | the question about a past decision |
+//! | `tenant` | tenants, logins and changes of an HTTP rule |
+//! | `remedy` | the change that lets a refused request in |
 //! | `why`, `text`, `json` | a refusal in words, the answer for people and for programs |
 //!
-//! No I/O, no exit codes. What only the running daemon knows (the blacklist) and what only the disk knows (the answer to
-//! an ACME challenge) is given by the caller. While it is not known the answer is no yes.
+//! This module has no I/O and no exit codes. The caller provides facts that only the running daemon knows (the
+//! blacklist) or that are only on disk (the answer to an ACME challenge). While such a fact is unknown, the answer is
+//! never yes.
 
 mod answer;
 mod h323;
@@ -52,29 +54,29 @@ use crate::proof::Names;
 use crate::reason::Reason;
 use crate::rules::Table;
 
-/// What is configured.
+/// The configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Grounds<'s> {
     /// The rules.
     pub table: &'s Table,
     /// `portward.toml`.
     pub config: &'s Config,
-    /// Why it cannot be told which hosts administrators have enabled or disabled in place of the rules, if it cannot.
+    /// Why it is unknown which hosts administrators have enabled or disabled. `None`: it is known.
     pub overrides: Option<&'s str>,
 }
 
-/// Who asks, as far as it is known.
+/// The client, as far as it is known.
 #[derive(Debug, Default)]
 pub struct Client {
-    /// The address, and whether it is on the blacklist; `None`: any address that is let in.
+    /// The address, and whether it is on the blacklist. `None`: any address that is let in.
     pub from: Option<From>,
     /// The names in a certificate that is trusted (SIP and H.323 by TLS).
     pub names: Option<Names>,
-    /// What is registered (H.323). Without any it looks for a gatekeeper.
+    /// The registered names (H.323). Without any the client searches for a gatekeeper.
     pub aliases: Vec<Alias>,
     /// The name of a bind (LDAP), with a password that is not empty.
     pub bind: Option<String>,
-    /// Why its request was refused, where a question cannot find that again (see [`Reason::is_of_rules`]).
+    /// The reason for which its request was refused, if a question cannot reproduce it (see [`Reason::is_of_rules`]).
     pub refused: Option<Reason>,
 }
 
@@ -83,18 +85,18 @@ pub struct Client {
 pub struct From {
     /// The address.
     pub address: IpAddr,
-    /// What the running daemon's blacklist says of it.
+    /// The entry of the running daemon's blacklist.
     pub listing: Listing,
 }
 
-/// What is known of an address and the running daemon's blacklist.
+/// Whether an address is on the running daemon's blacklist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
     /// It is listed.
     Listed {
         /// The address or the network of the entry.
         address: String,
-        /// What stands there, in words.
+        /// The entry in words.
         entry: String,
     },
     /// It is not listed.
@@ -103,14 +105,14 @@ pub enum Listing {
     Unknown(String),
 }
 
-/// Says what would become of a request for `url`.
+/// Explains the result of a request for `url`.
 pub fn explain(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
     let mut explanation = decided(grounds, url, client);
     explanation.remedy = remedy::remedy(grounds, url, client, &explanation);
     explanation
 }
 
-/// The same without what would let it in.
+/// The same without a remedy.
 fn decided(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
     let unsure = match admission(grounds.config, client) {
         Ok(unsure) => unsure,
@@ -127,10 +129,10 @@ fn decided(grounds: &Grounds<'_>, url: &Url, client: &Client) -> Explanation {
     explanation
 }
 
-/// What the guard says of the client's address, by the daemon's own rule.
+/// Whether the guard admits the client's address. It uses the daemon's own rule.
 ///
 /// # Errors
-/// Nothing from there is served.
+/// Connections of this address are refused.
 fn admission(config: &Config, client: &Client) -> Result<Option<Unsure>, Verdict> {
     let Some(From { address, listing }) = &client.from else { return Ok(None) };
     let mut unsure = None;

@@ -1,4 +1,4 @@
-//! The answer for services that are decided once a connection, out of what was decided.
+//! The answer for services that are decided once a connection, made from the decision.
 
 use super::Grounds;
 use super::answer::{Explanation, HostAt, Proof, Rule, RuleLocation, Verdict, targets};
@@ -10,11 +10,11 @@ use crate::route::Refused;
 use crate::rules::Host;
 use crate::rules::decide::Route;
 
-/// A question, and what a certificate would have to prove.
+/// A question, and the names that a certificate would have to prove.
 pub(super) struct Once<'a> {
-    /// What is configured.
+    /// The configuration.
     pub(super) grounds: &'a Grounds<'a>,
-    /// What is asked for.
+    /// The question's URL.
     pub(super) url: &'a Url,
     /// The names in the client's certificate.
     pub(super) names: Option<&'a Names>,
@@ -23,7 +23,7 @@ pub(super) struct Once<'a> {
 }
 
 impl Once<'_> {
-    /// The answer. `asked`: the name of the host that was asked for.
+    /// The answer. `asked`: the name of the host that the client asks for.
     pub(super) fn explain(self, decided: Result<Route<'_>, Refused<'_>>, asked: &[u8]) -> Explanation {
         let (table, service) = (self.grounds.table, self.url.service());
         match decided {
@@ -51,7 +51,7 @@ impl Once<'_> {
         Explanation::of(self.url, Verdict::Rejected { reason, why })
     }
 
-    /// A verdict about a host, with what its rule says of the client's certificate.
+    /// The answer with a verdict about a host, and with the verdict on the client's certificate.
     fn at(self, host: Option<Host<'_>>, verdict: Verdict, proven: bool) -> Explanation {
         let checks = self.url.transport().is_tls() && host.is_some_and(|host| self.is_checked(host));
         let names = self.names.map(ToString::to_string);

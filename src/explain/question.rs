@@ -1,10 +1,10 @@
-//! The question that asks about a request which was decided already: what `POST /v1/explain` takes, made from what is kept of
-//! the decision (contract section 8). No I/O.
+//! Makes a question about a past decision, for `POST /v1/explain` (contract section 8). It is made from the kept parts
+//! of the decision. No I/O.
 //!
-//! The rules of now answer it, so the answer may be another one than at the time. What is asked must be what the client
-//! asked: each URL is read again, and one that means something else is no question. There is none either where too little is
-//! kept: nothing names a host, a text was cut, or something that is not kept has decided (the dialog of a SIP request, the
-//! user and password in a Host).
+//! The current rules answer the question, so the answer may differ from the decision. The question must mean the same
+//! as the client's request. So each URL is read again, and a URL with another meaning gives no question. There is no
+//! question either if too little was kept: no host is named, a text was cut, or a part that was not kept has decided
+//! (the dialog of a SIP request, the user and password in a Host).
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -25,31 +25,31 @@ use crate::rules::name::{NameBuf, from_wire, split_host_port};
 use crate::rules::path::request_path;
 use crate::service::{Carrier, Service, Transport};
 
-/// What is kept of a decision.
+/// The kept parts of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct PastDecision<'a> {
-    /// What was spoken.
+    /// The service.
     pub service: Service,
-    /// What carried the client's leg.
+    /// The carrier of the client's connection.
     pub carrier: Carrier,
-    /// The client, as far as it is believed.
+    /// The client's address: the peer's, or the one that a trusted balancer names.
     pub client: IpAddr,
-    /// What was asked for. All of it is there.
+    /// The subject of the decision. Nothing of it was cut.
     pub subject: Subject<'a>,
-    /// Why it was refused, if it was.
+    /// The reason, if it was refused.
     pub reason: Option<Reason>,
-    /// It opened a WebSocket with SIP in it.
+    /// Whether it opened a WebSocket with SIP.
     pub websocket: bool,
 }
 
-/// What `POST /v1/explain` takes.
+/// The question for `POST /v1/explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// What was asked for.
+    /// The URL.
     pub url: String,
     /// The client.
     pub from: IpAddr,
-    /// The names that its certificate has proven, as `CN=ckl`.
+    /// The names that its certificate has proven, such as `CN=ckl`.
     pub cert: Option<String>,
     /// The name of a bind.
     pub bind: Option<String>,
@@ -57,12 +57,12 @@ pub struct Question {
     pub alias: Option<String>,
     /// The number that was registered.
     pub number: Option<String>,
-    /// Why it was refused, where that lies in what a question does not have.
+    /// The reason of the refusal, if the question cannot reproduce it.
     pub reason: Option<Reason>,
 }
 
 impl Question {
-    /// The question about a decision; `None`: it cannot be asked.
+    /// The question about a decision. `None`: there is none.
     pub fn of(grounds: &Grounds<'_>, seen: &PastDecision<'_>) -> Option<Self> {
         let asked = match seen.subject {
             Subject::Unknown => None,
@@ -77,7 +77,7 @@ impl Question {
         asked.map(|asked| Self { cert: seen.certificate(), ..asked })
     }
 
-    /// The object. What there is nothing to say of is left out.
+    /// The question as an object. Empty fields are left out.
     pub fn to_json(&self) -> Value {
         let Self { url, from, cert, bind, alias, number, reason } = self;
         let mut json = Map::new();
@@ -106,10 +106,11 @@ impl PastDecision<'_> {
         self.carrier.transport()
     }
 
-    /// An HTTP request. What precedes a question mark in `target` is its path; the query is not kept.
+    /// An HTTP request. The part of `target` before a question mark is its path. The query was not kept.
     fn page(&self, grounds: &Grounds<'_>, (host, method, target): (&[u8], &[u8], &[u8])) -> Option<Question> {
         let path = target.split(|octet| *octet == b'?').next().unwrap_or_default();
-        // Something else of such a request may be wrong than its name. Then a GET with the same name and path is sound.
+        // Another part of such a request may be malformed than its name. Then a GET with the same name and path would
+        // be let in.
         if self.reason == Some(Reason::Malformed) && normal(host).is_some() {
             return None;
         }
@@ -124,20 +125,20 @@ impl PastDecision<'_> {
             let What::Http(page) = url.what() else { return false };
             url.transport() == self.transport() && page.websocket == websocket && is_page(page, host, path)
         };
-        // As RFC 3986 wants it, or as it came where that would be another path.
+        // The path is escaped as RFC 3986 demands. If that gives another path, it is kept as it came.
         let escapes: [&[u8]; 2] = [b"#\"<>^`{|}\\", b"#"];
         let url = |escaped: &&[u8]| format!("{scheme}://{name}{}", escaped_path(path, escaped));
         let url = escapes.iter().map(url).find(|text| Url::parse(text).is_ok_and(|url| is_same(&url)))?;
         Some(self.question(url))
     }
 
-    /// Whether a refused request to a rule with WebSockets must have been meant to open one.
+    /// Whether a refused request to a rule with WebSockets must have tried to open one.
     fn opens(&self, grounds: &Grounds<'_>, host: &[u8], path: &[u8]) -> bool {
         let decided = || decide::http(grounds.table, self.transport(), host, path, &mut Scratch::default());
         match self.reason {
-            // An ordinary request is told to open one.
+            // An ordinary request is told to open a WebSocket.
             None | Some(Reason::Malformed) => false,
-            // A WebSocket to a port of a PBX where SIP needs a credential.
+            // A WebSocket to a PBX port at which SIP needs a credential.
             Some(Reason::NoPath) => decided().is_ok(),
             Some(_) => decided().is_ok_and(|decision| decision.rule.websocket().is_some()),
         }
@@ -155,7 +156,7 @@ impl PastDecision<'_> {
         let by_from = !withheld
             && config.sip.methods.iter().any(|method| **method == *verb)
             && decide::host_named(grounds.table, host).is_ok();
-        // Otherwise a route entry of ours, a realm or another name has decided.
+        // Otherwise a route entry of Portward, a realm or another name has decided.
         if self.reason == Some(Reason::Malformed) || self.reason.is_none() && !by_from {
             return None;
         }
@@ -180,7 +181,7 @@ impl PastDecision<'_> {
         is_same.then(|| self.question(url))
     }
 
-    /// A bind.
+    /// An LDAP bind.
     fn bind(&self, domain: &[u8], verb: &[u8], user: &[u8]) -> Option<Question> {
         if verb != Operation::Bind.name().as_bytes()
             || matches!(self.reason, Some(Reason::Malformed | Reason::Method))
@@ -192,7 +193,7 @@ impl PastDecision<'_> {
         let host = Some(domain).filter(|_| plain()).unwrap_or_default();
         let url = format!("{}://{host}", Service::Ldap.scheme(self.transport()));
         Url::parse(&url).ok()?;
-        // A bind without a name is one of any user: it goes where its domain goes.
+        // A bind without a user goes where its domain goes, so any user will do.
         let user = Some(user).filter(|user| !user.is_empty()).unwrap_or("user");
         let names = match domain {
             "" => [user.to_owned(), format!("CN={}", escaped_value(user))],
@@ -210,7 +211,7 @@ impl PastDecision<'_> {
         Some(Question { bind: Some(name), ..self.question(url) })
     }
 
-    /// A registration, or a call, which asks for a host in another place.
+    /// A registration, or a call, which names its host in another place.
     fn endpoint(&self, who: &[u8], verb: &[u8], name: &[u8]) -> Option<Question> {
         let is_known = matches!(verb, b"GRQ" | b"RRQ" | b"SETUP");
         if !is_known || self.reason == Some(Reason::Malformed) || verb == b"SETUP" && who.contains(&b'@') {
@@ -228,7 +229,8 @@ impl PastDecision<'_> {
         Some(Question { alias, number, ..self.question(url) })
     }
 
-    /// The names of a certificate that has proven what had to be proven. Of one that has not, a question has none.
+    /// The names of a certificate that has proven all claimed names. If a certificate has not proven them, the question
+    /// has none.
     fn certificate(&self) -> Option<String> {
         let Subject::Signalling { certificate, unproven: None::<Cause>, .. } = self.subject else {
             return None;
@@ -237,7 +239,7 @@ impl PastDecision<'_> {
         let mut common = false;
         let kinds = names.split(',').map(|name| match name {
             name if name.contains('@') => format!("EMAIL={name}"),
-            // The common names come first, and all of them must be the one that is claimed.
+            // Common names come first, and all of them must be the claimed name.
             name if !std::mem::replace(&mut common, true) => format!("CN={name}"),
             name => format!("DNS={name}"),
         });
@@ -246,7 +248,7 @@ impl PastDecision<'_> {
     }
 }
 
-/// Whether a page is the one with this Host and this path, as both are compared.
+/// Whether a page has this Host and this path, both in compared form.
 fn is_page(page: &Page, host: &[u8], path: &[u8]) -> bool {
     let (mut one, mut other) = (Vec::new(), Vec::new());
     let same_path = request_path(page.path.as_bytes(), &mut one) == request_path(path, &mut other);
@@ -257,13 +259,14 @@ fn is_page(page: &Page, host: &[u8], path: &[u8]) -> bool {
     same_path && same_host
 }
 
-/// A Host without its port, as it is compared; `None`: it is none.
+/// A Host without its port, in compared form. `None`: it is no name.
 fn normal(host: &[u8]) -> Option<String> {
     let (name, _port) = split_host_port(host).ok()?;
     from_wire(name, &mut NameBuf::default()).ok().map(ToOwned::to_owned)
 }
 
-/// A path as it stands in a URL. What is in `escaped`, and what is no visible ASCII character, is percent-encoded.
+/// A path in the form of a URL. Octets in `escaped`, and octets that are no visible ASCII characters, are
+/// percent-encoded.
 fn escaped_path(path: &[u8], escaped: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     put_escaped(&mut text, path, escaped);
@@ -281,7 +284,7 @@ fn put_escaped(out: &mut String, text: &[u8], escaped: &[u8]) {
     }
 }
 
-/// The value of an attribute, its octets that are no letters or digits in hexadecimal (RFC 4514 §2.4).
+/// The value of an attribute. Octets that are no letters or digits are in hexadecimal (RFC 4514 §2.4).
 fn escaped_value(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for octet in value.bytes() {

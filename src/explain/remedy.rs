@@ -1,16 +1,16 @@
-//! What lets a refused request in: words, and where a rule can mend it the TOML to add and its place. Nothing is changed.
+//! The remedy for a refused request: words, and if a rule can help, the TOML to add and its place. Nothing is changed.
 //!
-//! The match over the reasons is complete: a new reason needs its remedy here. Where a request is not to be let in, the words
-//! say so. What a client sent stands in TOML only as the text of a string that toml_edit has written.
+//! The match over the reasons is complete: a new reason needs its remedy here. If a request should not be let in, the
+//! words say so. Texts from a client are in TOML only as strings that toml_edit has written.
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `rule` | refusals that a host, a path or a tenant would mend |
-//! | `standing` | refusals for who the client is, or for what is off or down |
+//! | `rule` | refusals for which a host, a path or a tenant is missing |
+//! | `standing` | refusals because of the client, or because something is disabled or down |
 //! | `written` | the pieces of TOML |
-//! | `said` | the words for all others |
-//! | `place` | where in the text of a file something goes |
-//! | `likeness` | paths and names that scanners ask for |
+//! | `said` | the words for all other refusals |
+//! | `place` | the place in the text of a file at which something is added |
+//! | `likeness` | paths and names that are typical of scanners |
 
 mod likeness;
 mod place;
@@ -32,27 +32,28 @@ use crate::rules::path::request_path;
 use crate::rules::{Host, Table};
 use crate::service::Service;
 
-/// Stands in TOML for a target. It is no address and no name, so `portward check` refuses it until it is replaced.
+/// The placeholder for a target in TOML. It is no address and no name, so `portward check` refuses it until it is
+/// replaced.
 pub const TARGET: &str = "ADDRESS OF THE PBX";
-/// Stands in TOML for a host of the rules, and is refused as well.
+/// The placeholder for a host of the rules in TOML. It is refused as well.
 const HOST: &str = "NAME OF THE HOST";
 
-/// What lets a request in.
+/// A remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Remedy {
-    /// What to do, in sentences.
+    /// The advice, in sentences.
     pub words: String,
-    /// What to add.
+    /// The TOML to add.
     pub toml: Option<String>,
-    /// Where: a file that there is, or a new one. Without `toml`: where to look.
+    /// The file to add it to, which exists or is new. Without `toml`: the file to look at.
     pub file: Option<PathBuf>,
     /// The line of that file to which the words refer, from 1.
     pub line: Option<u32>,
-    /// What to type instead.
+    /// The command to type instead.
     pub command: Option<String>,
-    /// What the text of `file` must tell.
+    /// The place that has to be searched in the text of `file`.
     unread: Option<place::Wanted>,
-    /// Where in `words` that is said then.
+    /// The position in `words` at which the place is inserted.
     gap: usize,
 }
 
@@ -66,12 +67,12 @@ impl Remedy {
         self
     }
 
-    /// The file whose text must be read to say where exactly something goes. Only its reader knows it.
+    /// The file whose text must be read to find the exact place. The caller has to read it.
     pub fn file_to_read(&self) -> Option<&Path> {
         self.unread.as_ref().and(self.file.as_deref())
     }
 
-    /// Takes in the text of [`Self::file_to_read`]; `None`: it could not be read.
+    /// Adds the text of [`Self::file_to_read`]. `None`: it could not be read.
     pub fn read(&mut self, text: Option<&str>) {
         let Some(wanted) = self.unread.take() else { return };
         let place::Found { toml, line, words } = wanted.find(text);
@@ -81,7 +82,7 @@ impl Remedy {
         }
     }
 
-    /// One object. `text` are its lines in the text of the explanation.
+    /// The remedy as one object. `text` has its lines in the text of the explanation.
     pub fn to_json(&self) -> Value {
         let Self { words, toml, file, line, command, .. } = self;
         let (file, text) = (file.as_ref().map(|file| file.display().to_string()), self.to_string());
@@ -89,7 +90,7 @@ impl Remedy {
     }
 }
 
-/// The lines of an explanation.
+/// Writes the lines for an explanation.
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { words, toml, file, line, command, .. } = self;
@@ -110,13 +111,13 @@ struct Refused<'a> {
     grounds: &'a Grounds<'a>,
     url: &'a Url,
     client: &'a Client,
-    /// The host that is asked for, if it is known.
+    /// The host that the request asks for, if it is known.
     host: Option<Host<'a>>,
-    /// The name that was asked for, where no host has it.
+    /// The name that the request asks for, if no host has it.
     asked: &'a str,
 }
 
-/// What lets in the request that `explanation` is about; `None`: it gets in.
+/// The remedy for the request of `explanation`. `None`: the request is let in.
 pub(super) fn remedy(
     grounds: &Grounds<'_>,
     url: &Url,
@@ -130,7 +131,7 @@ pub(super) fn remedy(
             let asked = if let super::Why::UnknownHost { asked, .. } = why { asked.as_str() } else { "" };
             Some(refused(asked).remedy(*reason, why))
         }
-        // By these rules it gets in. What refused it then is not theirs.
+        // The current rules let it in, so another reason has refused it.
         _ => {
             let reason = client.refused.filter(|reason| !reason.is_of_rules())?;
             Some(refused("").remedy(reason, &super::Why::Reason(reason)))
@@ -181,7 +182,7 @@ impl<'a> Refused<'a> {
         self.url.service()
     }
 
-    /// The path of an HTTP request, as it is compared.
+    /// The path of an HTTP request in compared form.
     fn path(&self) -> Option<String> {
         let What::Http(page) = self.url.what() else { return None };
         let mut room = Vec::new();
@@ -195,7 +196,7 @@ impl<'a> Refused<'a> {
     }
 }
 
-/// A word of a command, as a shell reads it.
+/// Quotes a word of a command for a shell.
 fn word(text: &str) -> String {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._/:@".contains(&octet);
     match !text.is_empty() && text.bytes().all(is_plain) {

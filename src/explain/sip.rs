@@ -1,6 +1,6 @@
-//! SIP: the first request of a phone, as [`signalling`](crate::route::signalling) decides about it. It is a REGISTER. For a
-//! withheld number it is an INVITE, because a phone does not register without its number. A `method` parameter of the URI
-//! says another one (RFC 3261 §19.1.1).
+//! SIP: the first request of a phone, which [`signalling`](crate::route::signalling) decides. It is a REGISTER. For a
+//! withheld number it is an INVITE, because a phone does not register without its number. A `method` parameter of the
+//! URI sets another method (RFC 3261 §19.1.1).
 
 use super::answer::{Explanation, Verdict};
 use super::once::Once;
@@ -14,7 +14,7 @@ use crate::proof::token::Tokens;
 use crate::reason::Reason;
 use crate::route::signalling::{Asked, Decided};
 
-/// See the module. `from`: the URI of the phone.
+/// Explains a SIP question. `from`: the URI of the phone.
 pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, from: &str, client: &Client) -> Explanation {
     let names = client.names.as_ref();
     let once = Once { grounds, url, names, claims: user(from) };
@@ -26,7 +26,7 @@ pub(super) fn explain(grounds: &Grounds<'_>, url: &Url, from: &str, client: &Cli
         Inspect::Reject(reason) => return once.refuse(reason, Why::Reason(reason)),
         _ => return once.refuse(Reason::Malformed, Why::Reason(Reason::Malformed)),
     };
-    // A phone that is new here has no route entry of ours, so the key does not matter.
+    // A new phone has no route entry of Portward, so the key does not matter.
     let tokens = Tokens::new([0; 32]);
     let terms = grounds.config.sip_terms(grounds.table, &tokens, url.transport());
     let asked = terms.asked(head, &message);
@@ -49,7 +49,7 @@ pub(super) fn user(from: &str) -> String {
     String::from_utf8_lossy(user).into_owned()
 }
 
-/// The request of a phone whose URI is `text`. Nothing that could end a line or a name-addr is in it, or it would be no URI.
+/// The request of a phone with the URI `text`. A URI cannot contain anything that ends a line or a name-addr.
 fn request(text: &str) -> String {
     let (method, from) = split(text);
     let host = uri(from.as_bytes()).map_or(&b""[..], |uri| uri.host);
@@ -65,10 +65,10 @@ fn request(text: &str) -> String {
     )
 }
 
-/// The method that a URI names, and the URI as From has it: without a method and without headers, which may not stand there
-/// (RFC 3261 §19.1.1, table 1).
+/// The method in a URI, and the URI in the form of From: without method and headers, which are not allowed there (RFC
+/// 3261 §19.1.1, table 1).
 pub(super) fn split(text: &str) -> (Option<&str>, String) {
-    // A question mark in the user begins no headers.
+    // A question mark in the user does not begin headers.
     let host = text.find('@').unwrap_or_default();
     let end = text.get(host..).and_then(|behind| behind.find('?')).map_or(text.len(), |at| host + at);
     let without_headers = text.get(..end).unwrap_or(text);

@@ -1,4 +1,5 @@
-//! What a rule of HTTP says beyond where it leads: the tenant, the login, and what is changed on the way (contract section 9).
+//! Further effects of an HTTP rule, beside the target: the tenant, the login, and changes on the way (contract section
+//! 9).
 
 use std::net::IpAddr;
 
@@ -8,16 +9,16 @@ use super::answer::RuleLocation;
 use crate::route::http::{RuleEdits, To};
 use crate::rules::{Captured, Host, HttpMatch, Login, SetField, Table, Tenant};
 
-/// What a rule says beyond where it leads.
+/// Further effects of a rule, beside the target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Treated {
-    /// The tenant that the path names, or that the host belongs to.
+    /// The tenant that the path names or to which the host belongs.
     pub tenant: Option<TenantAt>,
-    /// The login that is demanded, in words.
+    /// The demanded login, in words.
     pub login: Option<String>,
-    /// Path and query as they are forwarded, if something is taken off.
+    /// Path and query as they are forwarded, if a part is removed.
     pub path: Option<String>,
-    /// The Host that is sent, if it is the target's.
+    /// The Host that is sent, if it is the target's name.
     pub host: Option<String>,
     /// The fields that are set toward the target.
     pub set: Vec<(String, String)>,
@@ -25,16 +26,16 @@ pub struct Treated {
     pub response: Vec<(String, String)>,
 }
 
-/// A tenant, and where it stands.
+/// A tenant and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantAt {
-    /// Its id, or what the path has in its place.
+    /// Its id, or the text in the path in place of the id.
     pub id: String,
     /// Its friendly name.
     pub name: Option<String>,
-    /// Where; `None`: there is no such tenant.
+    /// Its place. `None`: there is no such tenant.
     pub at: Option<RuleLocation>,
-    /// It and everything above it are enabled.
+    /// Whether it and all tenants above it are enabled.
     pub enabled: bool,
 }
 
@@ -60,7 +61,7 @@ impl TenantAt {
 }
 
 impl Treated {
-    /// What `rule` says of a request for `path`.
+    /// The effects of `rule` on a request for `path`.
     pub(super) fn of(table: &Table, host: Host<'_>, rule: &HttpMatch<'_>, path: &[u8]) -> Self {
         let tenant = match rule.captured {
             Some(Captured { tenant: Some(tenant), .. }) => Some(TenantAt::of(table, tenant)),
@@ -78,7 +79,7 @@ impl Treated {
         Self { tenant, login, ..Self::default() }
     }
 
-    /// The same, of a request that is forwarded. `client`: who asks, if that is known.
+    /// The same for a request that is forwarded. `client`: the client's address, if it is known.
     pub(super) fn forwarded(
         self,
         edits: &RuleEdits<'_>,
@@ -93,7 +94,7 @@ impl Treated {
             edits.put_target(&mut path, target);
             text(path)
         });
-        // Who asks need not be known.
+        // The client's address may be unknown.
         let client = client.map_or_else(|| "{client}".to_owned(), |client| client.to_string());
         let value = |field: &SetField| {
             let mut value = Vec::new();
@@ -107,7 +108,7 @@ impl Treated {
         Self { path, host, set: set.collect(), response: response.collect(), ..self }
     }
 
-    /// The lines of the text, each with its first word.
+    /// The lines of the text, each with its heading.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         lines.extend(self.tenant.as_ref().map(|tenant| ("tenant", tenant.shown())));
@@ -119,7 +120,7 @@ impl Treated {
         lines
     }
 
-    /// Adds what there is to say for programs.
+    /// Adds the fields for programs.
     pub(super) fn put_json(&self, json: &mut Map<String, Value>) {
         let mut put = |name: &str, value: Value| json.insert(name.to_owned(), value);
         if let Some(TenantAt { id, name, at, enabled }) = &self.tenant {

@@ -1,4 +1,4 @@
-//! What is explained is what is decided: for a table of questions, and for messages that were written by hand.
+//! Explanations agree with decisions, for a table of questions and for messages that were written by hand.
 
 use super::*;
 use crate::config::{self, Everything};
@@ -12,7 +12,7 @@ mod credentials;
 mod question;
 mod remedy;
 
-/// Rules in which each kind of answer occurs. `more` is added to portward.toml.
+/// A configuration in which each kind of answer occurs. `more` is added to portward.toml.
 pub(crate) fn loaded(more: &str) -> Everything {
     loaded_with(more, RULES)
 }
@@ -119,7 +119,7 @@ fn item_3_a_phone_is_answered_as_its_first_request_is() {
         (&usual, "sip:anonymous@anonymous.invalid", "", "no-name"),
         (&default, "sip:anonymous@anonymous.invalid", "", "172.31.31.2:5060 Plain"),
         (&default, "sip:ckl@anonymous.invalid", "", "172.31.31.2:5060 Plain"),
-        // A certificate proves nobody who withholds the name, and nobody at a host that is not this one.
+        // A certificate proves nothing for a withheld name, and nothing at another host.
         (&default, "sips:anonymous@anonymous.invalid", "CN=anonymous", "172.31.31.2:5060 Plain"),
         (&default, "sips:ckl@anonymous.invalid", "CN=ckl", "172.31.31.2:5060 Plain"),
         (&usual, "sip:ckl@dvl-ckl2.net;method=OPTIONS", "", "Methods"),
@@ -137,7 +137,8 @@ fn item_3_a_phone_is_answered_as_its_first_request_is() {
     assert_eq!(short(&answer(&only, "sip:ckl@dvl-ckl2.net", &Client::default())), "Unavailable");
 }
 
-/// The same registrations as a phone writes them, with other fields in another order, decided without `explain`.
+/// The same registrations as a phone writes them, with further fields in another order. They are decided without
+/// `explain`.
 #[test]
 fn item_3_explained_is_decided_for_sip() {
     let given = loaded("[sip]\ndefault_host = \"dvl-ckl2.net\"\n");
@@ -213,7 +214,7 @@ fn item_3_explained_is_decided_for_ldap() {
             assert_eq!(short(&answer(given, &url, &client)), expected, "{url} {bind:?}");
         }
         let Some(bind) = bind else { continue };
-        // Short lengths, message 5 and another password.
+        // A bind with short lengths, the messageID 5 and another password.
         let simple = [&[2, 1, 3, 4, u8::try_from(bind.len()).unwrap()], bind.as_bytes(), &[0x80, 1, b'x']];
         let simple = simple.concat();
         let head = [0x30, u8::try_from(simple.len()).unwrap() + 5, 2, 1, 5, 0x60];
@@ -274,7 +275,7 @@ fn item_3_a_page_is_answered_as_its_request_is() {
         ("https://hq.dvl-ckl2.net/x", "no-path"),
         ("https://a b/", "malformed"),
         ("https:///x", "no-name"),
-        // No client that sends one of these is understood by every server.
+        // Some servers do not understand a client that sends one of these.
         ("https://hq.dvl-ckl2.net/PBX0/APPS/a b", "malformed"),
         ("https://192.0.02.1/", "malformed"),
     ] {
@@ -310,7 +311,7 @@ fn item_23_what_could_not_be_asked_is_no_yes() {
         ("198.51.100.1", "http://hq.dvl-ckl2.net/", Admission::Unknown),
         ("198.51.100.1", "sip:ckl@dvl-ckl2.net", Admission::Unknown),
         ("198.51.100.1", "https://hq.dvl-ckl2.net/x", Admission::No),
-        // Nothing that the list could say would matter.
+        // These results do not depend on the blacklist.
         ("192.0.2.1", "https://hq.dvl-ckl2.net/PBX0/APPS", Admission::Yes),
     ] {
         let listing = Listing::Unknown("no Portward answers".to_owned());

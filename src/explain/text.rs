@@ -7,7 +7,7 @@ use crate::route::signalling::Answer;
 use crate::rules::CredentialUser;
 use crate::service::Transport;
 
-/// Shows an explanation: what was asked and what becomes of it in the first line, then what that comes from.
+/// Shows an explanation. The first line has the question and the result, and the following lines have the causes.
 #[derive(Debug)]
 pub struct Text<'e>(pub &'e Explanation);
 
@@ -79,7 +79,7 @@ fn shown(rule: &Rule, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// What becomes of a request, as the end of a line.
+/// The result of a request, as the end of a line.
 struct Way<'e>(&'e Verdict);
 
 impl fmt::Display for Way<'_> {

@@ -1,4 +1,4 @@
-//! What is asked for, read from a URL.
+//! Reads a question from a URL.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::service::{Carrier, Service, Transport};
 /// Why a text is no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadUrl {
-    /// It is no URL of a service that there is, and no host.
+    /// It is no URL of a known service, and no host.
     Unknown,
-    /// It has a control character, which no client sends: it would be two lines, or another request.
+    /// It has a control character, which no client sends. With it the text would be two lines or another request.
     Control,
 }
 
-/// What a client would ask for.
+/// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
@@ -23,23 +23,23 @@ pub struct Url {
     what: What,
 }
 
-/// What is asked of which service.
+/// The content of a question, by service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
     /// A page, or a WebSocket.
     Http(Page),
-    /// To be known as the phone with this URI.
+    /// The registration of the phone with this URI.
     Sip(String),
-    /// A directory, by the host of its URL.
+    /// A bind at a directory, by the host of its URL.
     Ldap(String),
-    /// A gatekeeper, by its identifier.
+    /// A registration at a gatekeeper, by the gatekeeper's identifier.
     H323(String),
 }
 
-/// An HTTP URL, cut into what a request would hold.
+/// An HTTP URL, divided into the parts of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
-    /// The Host value: internationalised names in their ASCII form, as every client sends them.
+    /// The Host value. Internationalised names are in ASCII form, as every client sends them.
     pub(super) host: String,
     pub(super) path: String,
     query: Option<String>,
@@ -47,10 +47,10 @@ pub(super) struct Page {
 }
 
 impl Url {
-    /// Reads `text`: a URL, or a host with or without a path, which is read as a browser reads it, with https.
+    /// Reads `text`: a URL, or a host with or without a path. A host is read as browsers read it, with https.
     ///
     /// # Errors
-    /// It is none of a service that there is.
+    /// It is no URL of a known service.
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
         if text.contains(|c: char| c.is_ascii_control()) {
             return Err(BadUrl::Control);
@@ -73,12 +73,12 @@ impl Url {
         Ok(Self { text: text.to_owned(), transport: carrier.transport(), what })
     }
 
-    /// As it was given, with the scheme if it had none.
+    /// The text as it was given, with the scheme added if it had none.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whose it is.
+    /// The service.
     pub fn service(&self) -> Service {
         match self.what {
             What::Http(_) => Service::Http,
@@ -88,7 +88,7 @@ impl Url {
         }
     }
 
-    /// How the client comes.
+    /// The transport of the client.
     pub fn transport(&self) -> Transport {
         self.transport
     }
@@ -98,16 +98,16 @@ impl Url {
     }
 }
 
-/// The service and the carrier of a scheme. `ws` and `wss` (RFC 6455 §3) are requests to HTTP.
+/// The service and the carrier of a scheme. `ws` and `wss` (RFC 6455 §3) are HTTP requests.
 fn came_by(scheme: &str) -> Option<(Service, Carrier)> {
     let websocket = [Carrier::Ws, Carrier::Wss].into_iter().find(|c| c.name().eq_ignore_ascii_case(scheme));
     let usual = || Service::of_scheme(scheme).map(|(service, transport)| (service, transport.into()));
     websocket.map(|carrier| (Service::Http, carrier)).or_else(usual)
 }
 
-/// Whether a text is a host, with a port and a path if it has them.
+/// Whether a text is a host, with an optional port and path.
 fn is_bare(text: &str) -> bool {
-    // `ftp://a` is a URL, of a service that is not here.
+    // `ftp://a` is a URL of an unknown service.
     let host = text.split(['/', '?', '#']).next().filter(|host| !host.ends_with(':')).unwrap_or_default();
     let name = if host.is_ascii() {
         name::split_host_port(host.as_bytes()).ok().and_then(|(host, _)| str::from_utf8(host).ok())
@@ -120,7 +120,7 @@ fn is_bare(text: &str) -> bool {
 }
 
 impl Page {
-    /// Reads what is behind the scheme.
+    /// Reads the text after the scheme.
     fn read(rest: &str, carrier: Carrier) -> Result<Self, BadUrl> {
         let rest = rest.strip_prefix("//").ok_or(BadUrl::Unknown)?;
         let rest = rest.split('#').next().unwrap_or_default();
@@ -144,7 +144,7 @@ impl Page {
     }
 }
 
-/// What makes a request a WebSocket's (RFC 6455 §4.1).
+/// The header fields of a WebSocket handshake (RFC 6455 §4.1).
 const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
@@ -153,7 +153,7 @@ fn in_ascii(host: &str) -> String {
     name::normalise(name).map_or_else(|_| host.to_owned(), |ascii| format!("{ascii}{port}"))
 }
 
-/// The host of an ldap or ldaps URL, with a registration location if it has one.
+/// The host of an ldap or ldaps URL, with an optional registration location.
 fn directory(rest: &str) -> Result<&str, BadUrl> {
     let rest = rest.strip_prefix("//").ok_or(BadUrl::Unknown)?;
     Ok(rest.split_once(':').map_or(rest, |(host, _)| host).trim_end_matches('/'))

@@ -1,4 +1,4 @@
-//! What lies behind a refusal, and what the rules have that is near, for people whose request was refused.
+//! The details of a refusal, with similar names and paths of the rules, for people whose request was refused.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use crate::rules::path::request_path;
 use crate::rules::{Host, HttpMatch, Table, Tenant, near};
 use crate::service::Service;
 
-/// Why a request goes nowhere.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// The client's address is in a network of `blacklist.block`.
     Blocked,
-    /// It is on the blacklist.
+    /// The client's address is on the blacklist.
     Listed {
-        /// What stands there.
+        /// The entry in words.
         entry: String,
     },
-    /// Something is wrong with the name or the path.
+    /// The name or the path is malformed.
     Cause(Cause),
     /// No host has the name.
     UnknownHost {
@@ -27,10 +27,10 @@ pub enum Why {
         asked: String,
         /// How many hosts there are.
         hosts: usize,
-        /// What is near.
+        /// A similar host.
         near: Option<NearHost>,
     },
-    /// Nothing names a host, and there is no default.
+    /// No host is named, and there is no default host.
     NoName {
         /// The service.
         service: Service,
@@ -46,25 +46,25 @@ pub enum Why {
     Disabled {
         /// The host.
         host: String,
-        /// By what.
+        /// The cause.
         by: DisabledBy,
     },
-    /// WebSockets with SIP in them are opened at the path, and the request opens none.
+    /// The path is for WebSockets with SIP, and the request does not open one.
     NoWebSocket,
-    /// The path names a tenant that there is not, or that is not below the host's.
+    /// The path names a tenant that does not exist, or that is not below the host's tenant.
     UnknownTenant,
-    /// The same, and the rule demands a login first.
+    /// The same, but the rule demands a login first.
     NoLogin,
-    /// The tenant whose credentials are exchanged has no secret under which one could be right.
+    /// The tenant whose credentials are exchanged has no secret. So no credential can be right.
     NoSecret,
     /// The tenant that the path names is disabled.
     DisabledTenant {
-        /// The tenant, or the one above it that is disabled.
+        /// The disabled tenant: the tenant itself, or one above it.
         tenant: String,
-        /// The rules enable it: an administrator has said otherwise.
+        /// Whether an administrator has disabled it although the rules enable it.
         by_administrator: bool,
     },
-    /// The rule refuses what no certificate proves.
+    /// No certificate proves the name, and the rule then refuses the request.
     Certificate {
         /// The host.
         host: String,
@@ -75,16 +75,16 @@ pub enum Why {
         host: String,
         /// How many paths it has.
         paths: usize,
-        /// The nearest.
+        /// The most similar path.
         near: Option<NearPath>,
     },
-    /// The name of a bind is none, or has several readings.
+    /// The name of a bind is missing, or has several readings.
     Unclear,
-    /// What the reason says.
+    /// No further details than the reason.
     Reason(Reason),
 }
 
-/// A host of the rules that is near.
+/// A similar host of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NearHost {
     /// A wildcard, which stands for exactly one label.
@@ -93,29 +93,29 @@ pub enum NearHost {
     Name(String),
 }
 
-/// An HTTP path of the rules that is near.
+/// A similar HTTP path of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NearPath {
     /// The path.
     pub path: String,
     /// The preset that it comes from.
     pub preset: Option<String>,
-    /// Where it stands.
+    /// Its place.
     pub at: RuleLocation,
-    /// Why it does not match, if that can be missed.
+    /// Why it does not match, if that is easy to overlook.
     pub but: Option<NoMatch>,
 }
 
-/// Why a path that looks as if it matched does not.
+/// Why a path does not match although it looks so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoMatch {
-    /// It ends with a slash, and what was asked has a further one behind it.
+    /// It ends with a slash, and the requested path has a further slash after it.
     TooDeep,
-    /// What was asked differs from it in case.
+    /// The requested path differs from it only in case.
     Case,
-    /// It has a slash at the end that what was asked has not.
+    /// It has a slash at the end, and the requested path has none.
     Slash,
-    /// It is the one of `default = true`, which matches the empty path alone.
+    /// It is the path of `default = true`, which matches only the empty path.
     Default,
     /// It names a tenant by a whole segment.
     Tenant,
@@ -139,20 +139,20 @@ impl NoMatch {
     }
 }
 
-/// By what a host is disabled.
+/// Why a host is disabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DisabledBy {
-    /// The rules say so of the host.
+    /// The host is disabled by the rules.
     Rules,
-    /// The rules enable the host: an administrator has said otherwise.
+    /// An administrator has disabled the host although the rules enable it.
     Administrator,
-    /// A tenant is disabled.
+    /// The host's tenant is disabled.
     Tenant {
         /// The tenant that the host belongs to.
         of: String,
-        /// That tenant, or the nearest one above it that is disabled.
+        /// The disabled tenant: the host's tenant, or the nearest one above it.
         disabled: String,
-        /// The rules enable that one: an administrator has said otherwise.
+        /// Whether an administrator has disabled it although the rules enable it.
         by_administrator: bool,
     },
 }
@@ -193,13 +193,13 @@ impl DisabledBy {
 }
 
 impl Why {
-    /// Why a request for `service` is refused that asks for the host `asked`, as it is compared.
+    /// Why a request for `service` is refused. `asked`: the host that it asks for, in compared form.
     pub(super) fn of(table: &Table, service: Service, refusal: &Refusal<'_>, asked: &str) -> Self {
         let Refusal { reason, host, cause } = refusal;
         let by = host.map_or(DisabledBy::Rules, DisabledBy::of);
         let host = || host.map_or(asked, Host::name).to_owned();
         match (reason, cause) {
-            // Who sends no name at all is told where one would come from, if it can.
+            // If the message names no host, the answer says where the name could come from.
             (Reason::NoName, _) if service != Service::Http => Self::NoName { service },
             (Reason::UnknownHost, _) => Self::unknown_host(table, asked),
             (Reason::NoService, _) => Self::NoService { host: host(), service },
@@ -210,7 +210,7 @@ impl Why {
         }
     }
 
-    /// That `tenant`, or one above it, is disabled.
+    /// The details that `tenant` or one above it is disabled.
     pub(super) fn disabled_tenant(tenant: Tenant<'_>) -> Self {
         let disabled = tenant.disabled_by().unwrap_or(tenant);
         Self::DisabledTenant {
@@ -225,7 +225,7 @@ impl Why {
         Self::UnknownHost { asked: asked.to_owned(), hosts: table.len(), near: wildcard().or_else(name) }
     }
 
-    /// That no path of `host` matches `asked`.
+    /// The details that no path of `host` matches `asked`.
     pub(super) fn no_path(table: &Table, host: Host<'_>, asked: &[u8]) -> Self {
         let mut buf = Vec::new();
         let near = request_path(asked, &mut buf).ok().and_then(|path| near::path(host, &path));

@@ -1,7 +1,7 @@
-//! Buffers that are held only while they hold something.
+//! Buffers that need memory only while they hold something.
 //!
-//! An idle connection owns none: a buffer is taken from the thread's shelf when bytes may come and goes back when
-//! none did, so that ten thousand silent connections cost no buffer at all.
+//! An idle connection has no buffer. A buffer is taken from the thread's shelf when bytes may come, and goes back if
+//! none came. So ten thousand silent connections need no buffer at all.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,13 +11,13 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
-/// The usual capacity. Large enough that a system call moves much, small enough for a cache.
+/// The usual capacity. It is large enough to move many bytes with a system call, and small enough for a cache.
 pub const BUFFER: usize = 16 * 1024;
 
-/// The capacity for those who have filled a usual one: a large body moves in fewer system calls.
+/// The capacity for connections that have filled a usual buffer. It moves a large body with fewer system calls.
 pub const BULK: usize = 128 * 1024;
 
-/// How many buffers of each kind a thread keeps for later: 4 MiB and 2 MiB at the most.
+/// How many buffers of each kind a thread keeps for later: 4 MiB and 2 MiB at most.
 const SHELF: usize = 256;
 const BULK_SHELF: usize = 16;
 
@@ -29,42 +29,42 @@ thread_local! {
 /// Bytes between a reader and a writer.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    /// Its capacity is 0 while it is idle.
+    /// The bytes. The capacity is 0 while the buffer is idle.
     bytes: Vec<u8>,
-    /// What is before was consumed.
+    /// The number of bytes at the front that were consumed.
     start: usize,
-    /// The last read filled the buffer: there is more where it came from.
+    /// Whether the last read filled the buffer. If so, there are probably more bytes to read.
     hungry: bool,
 }
 
 impl Buffer {
-    /// The bytes that were read and not consumed.
+    /// The bytes that were read and not consumed yet.
     pub fn filled(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
-    /// The same, to be filtered in place.
+    /// The same bytes, to be filtered in place.
     pub fn filled_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..).unwrap_or_default()
     }
 
-    /// Whether nothing is in it.
+    /// Whether the buffer is empty.
     pub fn is_empty(&self) -> bool {
         self.start == self.bytes.len()
     }
 
-    /// How many bytes are in it.
+    /// The number of bytes in the buffer.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// How much memory it holds.
+    /// The size of its memory in bytes.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Forgets the first `count` bytes.
+    /// Removes the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.bytes.len());
         if self.start == self.bytes.len() {
@@ -73,7 +73,7 @@ impl Buffer {
         }
     }
 
-    /// Takes the first `count` bytes out, as a buffer of their own. If there are no others, nothing is copied.
+    /// Takes the first `count` bytes out as a buffer of their own. If these are all bytes, nothing is copied.
     pub fn take_front(&mut self, count: usize) -> Self {
         if count == self.len() && self.bytes.capacity() < BULK {
             let front = std::mem::take(self);
@@ -86,10 +86,10 @@ impl Buffer {
         front
     }
 
-    /// Forgets the bytes from `from` to `to`, counted from the first one that is left.
+    /// Removes the bytes from `from` to `to`. Both count from the first byte that is left.
     pub fn cut(&mut self, from: usize, to: usize) {
         if from < to && to <= self.len() {
-            // Of the two sides the shorter one moves.
+            // The shorter of the two sides is moved.
             if from < self.len() - to {
                 self.bytes.copy_within(self.start..self.start + from, self.start + to - from);
                 return self.consume(to - from);
@@ -98,12 +98,12 @@ impl Buffer {
         }
     }
 
-    /// Appends bytes, beyond any limit if need be.
+    /// Appends bytes. There is no limit.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.vec().extend_from_slice(bytes);
     }
 
-    /// The buffer as something to append to.
+    /// The memory, to append to it.
     pub fn vec(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = take();
@@ -111,8 +111,8 @@ impl Buffer {
         &mut self.bytes
     }
 
-    /// Reads once; how many bytes came, 0 at the end of the stream. Holds never more than `limit` bytes: with as
-    /// many in it, it answers as at the end of the stream, so do not ask.
+    /// Reads once and returns the number of bytes, which is 0 at the end of the stream. The buffer never holds more
+    /// than `limit` bytes. If it is full, the result is 0 as at the end of the stream, so it must not be called then.
     ///
     /// # Errors
     /// Those of the stream.
@@ -139,7 +139,7 @@ impl Buffer {
         Poll::Ready(Ok(count))
     }
 
-    /// Gives an empty buffer back to the shelf.
+    /// Returns an empty buffer's memory to the shelf.
     pub fn release(&mut self) {
         if self.is_empty() && self.bytes.capacity() > 0 {
             self.start = 0;
@@ -182,14 +182,14 @@ fn take_bulk() -> Vec<u8> {
     BULK_SHELVED.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BULK))
 }
 
-/// Keeps a buffer of one of the two sizes; another one is freed.
+/// Keeps memory of one of the two sizes. Memory of another size is freed.
 fn shelve(mut bytes: Vec<u8>) {
     let (shelf, size) = match bytes.capacity() {
         BUFFER => (&SHELVED, SHELF),
         BULK => (&BULK_SHELVED, BULK_SHELF),
         _ => return,
     };
-    // At the end of a thread the shelf may be gone.
+    // At the end of a thread the shelf may no longer exist.
     let _ = shelf.try_with(|shelf| {
         let mut shelf = shelf.borrow_mut();
         if shelf.len() < size {

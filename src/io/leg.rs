@@ -1,4 +1,4 @@
-//! One side of a relayed connection: its stream and the bytes that were read from it and not passed on yet.
+//! One side of a relayed connection: its stream, and the bytes that were read from it and not forwarded yet.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,32 +10,34 @@ use tokio::io::AsyncWrite;
 
 use super::{BUFFER, BULK, Buffer, Stream};
 
-/// How long and how much a closing connection is read from, so that the last answer is not lost to a reset
+/// How long, and up to how many bytes, a closing connection is read, so that the last answer is not lost by a reset
 /// (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// A stream and what is buffered of it.
+/// A stream and its buffer.
 #[derive(Debug)]
 pub struct Leg {
     /// The stream.
     pub stream: Stream,
-    /// Read from it, not passed on.
+    /// The bytes that were read and not forwarded yet.
     pub buffer: Buffer,
-    /// The peer has ended its side.
+    /// Whether the peer has ended its side.
     pub ended: bool,
-    /// It did so without TLS's close_notify: what it sent may have been cut off (RFC 8446 §6.1).
+    /// Whether the peer has ended its side without TLS's close_notify. Its last bytes may then be missing (RFC 8446
+    /// §6.1).
     pub cut_off: bool,
 }
 
 impl Leg {
-    /// A leg with nothing read.
+    /// A leg of which nothing was read.
     pub fn new(stream: Stream) -> Self {
         Self { stream, buffer: Buffer::default(), ended: false, cut_off: false }
     }
 
-    /// Reads once into the buffer, see [`Buffer::poll_fill`]. An end without close_notify is an end, too: the caller
-    /// knows whether the message was complete. Where only the end can tell, there is [`Leg::cut_off`].
+    /// Reads once into the buffer, see [`Buffer::poll_fill`]. An end without close_notify also counts as an end,
+    /// because the caller knows whether the message was complete. If only the end itself can tell, use
+    /// [`Leg::cut_off`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
         let count = match ready!(self.buffer.poll_fill(cx, &mut self.stream, limit)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -48,7 +50,7 @@ impl Leg {
         Poll::Ready(Ok(count))
     }
 
-    /// How much to read at once of what goes to `to`. TLS cuts into records of 16 KiB anyway, and larger pieces only
+    /// How much to read at once for `to`. TLS divides data into records of 16 KiB anyway, so larger pieces would only
     /// leave the cache.
     pub fn read_size(&self, to: &Self) -> usize {
         match (&self.stream, &to.stream) {
@@ -57,7 +59,7 @@ impl Leg {
         }
     }
 
-    /// Writes some bytes of `bytes`.
+    /// Writes some of `bytes`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match ready!(Pin::new(&mut self.stream).poll_write(cx, bytes)) {
             Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -65,12 +67,12 @@ impl Leg {
         }
     }
 
-    /// Sees that everything written is on its way.
+    /// Flushes, so that everything written is sent.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Ends our side.
+    /// Ends Portward's own side.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
@@ -83,17 +85,18 @@ impl Leg {
         self.write_counted(bytes, &mut 0).await
     }
 
-    /// Writes all of `bytes` and flushes, in no more than `patience`. What the stream takes is added to `written`, also if it
-    /// does not take everything.
+    /// Writes all of `bytes` and flushes, within `patience`. The number of octets that the stream takes is added to
+    /// `written`, also if some are left over.
     ///
     /// # Errors
-    /// Those of the stream; [`io::ErrorKind::TimedOut`] if the peer takes too long.
+    /// Those of the stream. [`io::ErrorKind::TimedOut`]: the peer takes too long.
     pub async fn send(&mut self, bytes: &[u8], patience: Duration, written: &mut u64) -> io::Result<()> {
         let said = tokio::time::timeout(patience, self.write_counted(bytes, written)).await;
         said.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Writes all of `bytes` and flushes. What the stream takes is added to `written`, also if this is dropped before the end.
+    /// Writes all of `bytes` and flushes. The number of octets that the stream takes is added to `written`, also if the
+    /// future is dropped before the end.
     ///
     /// # Errors
     /// Those of the stream.
@@ -106,7 +109,7 @@ impl Leg {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
-    /// Closes in the orderly way: ends our side, then reads and forgets what still comes, for a bounded time.
+    /// Closes in an orderly way: it ends Portward's side, and then reads and discards further bytes for a limited time.
     pub async fn close(mut self) {
         let linger = async {
             let _ = poll_fn(|cx| self.poll_shutdown(cx)).await;
@@ -131,7 +134,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    /// Says ten octets to a peer that takes `room` of them, in pieces of three.
+    /// Writes ten octets to a peer that reads `room` of them, in pieces of three.
     async fn say_ten(room: usize, breaks: bool) -> (Option<io::ErrorKind>, u64, Vec<u8>) {
         let (mut leg, far) = leg();
         far.takes(room);

@@ -1,10 +1,10 @@
-//! A stream in memory, for tests of what moves octets. The far end is in the test's hands: what it says and in which
-//! pieces, how much it takes, when it ends its side and when it breaks off. Nothing happens by itself, so that every
-//! interleaving can be written down.
+//! A stream in memory, for tests. The test controls the far end: the octets that it sends and their pieces, how much it
+//! reads, when it ends its side, and when it resets the connection. Nothing happens by itself, so a test can describe
+//! every interleaving.
 //!
-//! It behaves as a TCP connection does: an end stands behind what was said before it, a reset lets that be read and fails
-//! every write, and [`peer`](super::Stream::peer) sees both before they are read. As TLS does, it may keep what is written
-//! until it is flushed, and an end may come without close_notify.
+//! It behaves like a TCP connection. An end comes after the octets that were sent before it. After a reset these octets
+//! can still be read, and every write fails. [`peer`](super::Stream::peer) sees both before they are read. Like TLS it
+//! may keep written octets until a flush, and an end may come without close_notify.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,26 +26,27 @@ pub struct Far(Arc<Mutex<Line>>);
 
 #[derive(Debug)]
 struct Line {
-    /// The far end said it, the near end has not read it.
+    /// Octets that the far end has sent and the near end has not read.
     said: VecDeque<u8>,
     ended: bool,
     reset: bool,
-    /// The near end wrote it and has not flushed it, see [`Far::buffers`].
+    /// Octets that the near end has written and not flushed, see [`Far::buffers`].
     kept: Vec<u8>,
-    /// The near end wrote it, the test has not looked at it.
+    /// Octets that the near end has written and the test has not read.
     heard: Vec<u8>,
-    /// How many octets the far end still takes.
+    /// How many further octets the far end reads.
     room: usize,
     /// The most octets of one read or write.
     piece: usize,
-    /// See [`Far::hesitates`], and whether that was the last answer to a read, a write and a flush.
+    /// Whether the stream hesitates, see [`Far::hesitates`], and whether the last answer to a read, a write and a flush
+    /// was a hesitation.
     hesitates: bool,
     hesitated: [bool; 3],
     buffers: bool,
     flushes: bool,
-    /// The end is one without close_notify.
+    /// Whether the end comes without close_notify.
     cut_off: bool,
-    /// The kernel has given it up, and has not said so yet.
+    /// Whether the kernel has given the connection up and has not reported it yet.
     vanished: bool,
     shut: bool,
     dropped: bool,
@@ -53,7 +54,7 @@ struct Line {
     writer: Option<Waker>,
 }
 
-/// A leg and the far end of its stream, which takes everything until it is told otherwise.
+/// A leg and the far end of its stream. The far end reads everything unless it is told otherwise.
 pub fn leg() -> (Leg, Far) {
     let line = Arc::new(Mutex::new(Line {
         said: VecDeque::new(),
@@ -78,67 +79,68 @@ pub fn leg() -> (Leg, Far) {
 }
 
 impl Far {
-    /// Says something.
+    /// Sends octets.
     pub fn send(&self, octets: impl AsRef<[u8]>) {
         self.change(|line| line.said.extend(octets.as_ref()));
     }
 
-    /// Ends its side, behind what it has said (FIN).
+    /// Ends its side after the octets that it has sent (FIN).
     pub fn end(&self) {
         self.change(|line| line.ended = true);
     }
 
-    /// Breaks off (RST).
+    /// Resets the connection (RST).
     pub fn reset(&self) {
         self.change(|line| line.reset = true);
     }
 
-    /// Ends its side as TLS does not: without close_notify.
+    /// Ends its side without close_notify, which is a violation of TLS.
     pub fn cut_off(&self) {
         self.change(|line| (line.ended, line.cut_off) = (true, true));
     }
 
-    /// The kernel gives it up, because it does not answer any more, and says so once: to a read or to a write.
+    /// The kernel gives the connection up, because the far end no longer answers. It reports that once, to a read or to
+    /// a write.
     pub fn vanish(&self) {
         self.change(|line| (line.ended, line.reset, line.vanished) = (true, true, true));
     }
 
-    /// Takes so many octets more and then no more.
+    /// Reads this many further octets, and then no more.
     pub fn takes(&self, room: usize) {
         self.change(|line| line.room = room);
     }
 
-    /// From now on nothing longer is read or written at once.
+    /// From now on at most `piece` octets are read or written at once.
     pub fn pieces(&self, piece: usize) {
         self.change(|line| line.piece = piece);
     }
 
-    /// From now on every second read, write and flush has to be tried again at once.
+    /// From now on every second read, write and flush has to be repeated at once.
     pub fn hesitates(&self) {
         self.change(|line| line.hesitates = true);
     }
 
-    /// From now on what is written stays with the near end until it is flushed.
+    /// From now on written octets stay with the near end until a flush.
     pub fn buffers(&self) {
         self.change(|line| line.buffers = true);
     }
 
-    /// Whether a flush comes to an end; it does at first.
+    /// Sets whether a flush completes. At first it does.
     pub fn flushes(&self, flushes: bool) {
         self.change(|line| line.flushes = flushes);
     }
 
-    /// What has come since the last look.
+    /// The octets that have come since the last call.
     pub fn heard(&self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.0).heard)
     }
 
-    /// How much of what it said has not been read.
+    /// How many octets of the far end have not been read.
     pub fn unread(&self) -> usize {
         lock(&self.0).said.len()
     }
 
-    /// What has been written and not flushed.
+    /// How many octets were written and not flushed.
     pub fn unflushed(&self) -> usize {
         lock(&self.0).kept.len()
     }
@@ -174,7 +176,7 @@ impl Memory {
 }
 
 impl Line {
-    /// Whether it is to be tried again, which the task is woken for. To be asked only if there is something to do.
+    /// Whether the caller has to try again. Its task is woken for that. Call this only if there is something to do.
     fn hesitates(&mut self, what: usize, cx: &Context<'_>) -> bool {
         let hesitated = &mut self.hesitated[what];
         *hesitated = self.hesitates && !*hesitated;
@@ -184,7 +186,7 @@ impl Line {
         *hesitated
     }
 
-    /// Why nothing more can be written.
+    /// The error of every further write.
     fn broken(&mut self) -> io::Error {
         let vanished = std::mem::take(&mut self.vanished);
         if vanished { io::ErrorKind::TimedOut.into() } else { io::ErrorKind::BrokenPipe.into() }

@@ -1,11 +1,11 @@
-//! Where a relay says how many bytes have gone to each side.
+//! A place for the numbers of bytes that a relay has moved.
 
-/// What counts the bytes of a connection: to the target first, then to the client.
+/// Counts the bytes of a connection: first those to the target, then those to the client.
 pub trait Meter {
-    /// What it has counted so far.
+    /// The counts so far.
     fn bytes(&self) -> [u64; 2];
 
-    /// What there is now. Neither number is ever less than before.
+    /// Sets the counts. Neither count may become less.
     fn set(&mut self, bytes: [u64; 2]);
 }
 

@@ -1,14 +1,14 @@
-//! What is below every protocol: streams, buffers that are held only while they hold something, deadlines.
+//! The layer below every protocol: streams, buffers that need memory only while they hold something, and deadlines.
 //!
-//! | room | what is in it |
+//! | room | content |
 //! |---|---|
-//! | `socket` | a TCP connection, of which no more than a limit is read |
-//! | `stream` | the same with or without TLS on it, and what the kernel is told and asked about it |
+//! | `socket` | a TCP connection with a limit of bytes to read |
+//! | `stream` | a TCP connection with or without TLS, and its socket options |
 //! | `websocket` | a WebSocket on such a stream, read and written as the octets of its messages |
-//! | `buffer` | octets that were read |
+//! | `buffer` | octets that were read and not forwarded yet |
 //! | `leg` | a stream and its buffer: one side of a relay |
-//! | `timer`, `stall` | the deadline of a connection; a write that has been held up for long |
-//! | `meter` | where a relay says how many bytes went |
+//! | `timer`, `stall` | the deadline of a connection, and writes without progress |
+//! | `meter` | the numbers of bytes that a relay has moved |
 //! | `memory` | a stream in memory, for tests |
 
 mod buffer;

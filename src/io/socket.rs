@@ -1,5 +1,5 @@
-//! A TCP connection below TLS, which can be told how much it may read: a handshake has a limit in bytes (contract section 1,
-//! step 3), and rustls alone would buffer 64 KiB of it.
+//! A TCP connection below TLS, with a limit of bytes to read. A handshake has such a limit (contract section 1, step
+//! 3), and rustls alone would buffer 64 KiB of a handshake.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// One from which only `limit` bytes can be read, until [`Self::unlimited`] is called.
+    /// A socket from which only `limit` bytes can be read, until [`Self::unlimited`] is called.
     pub fn limited(tcp: TcpStream, limit: u32) -> Self {
         Self { tcp, left: limit }
     }
@@ -34,7 +34,7 @@ impl Socket {
         &self.tcp
     }
 
-    /// Reads no more than is left. At the limit it is an error, because the peer has not ended.
+    /// Reads no more than the rest of the limit. At the limit there is an error, because the peer has not ended.
     fn poll_read_limited(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.left == 0 {
             return Poll::Ready(Err(io::Error::other("the TLS handshake is too long")));
@@ -50,7 +50,7 @@ impl Socket {
 }
 
 impl From<TcpStream> for Socket {
-    /// One without a limit.
+    /// A socket without a limit.
     fn from(tcp: TcpStream) -> Self {
         Self { tcp, left: UNLIMITED }
     }

@@ -1,4 +1,4 @@
-//! Notices a write that has been held up for long, at the cost of a timer only while one is held up.
+//! Notices writes without progress. A timer is needed only while a write is held up.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Whether what is written makes progress.
+/// Watches whether writes make progress.
 #[derive(Debug, Default)]
 pub struct Stall {
-    /// The timer, and how much was written when it was set.
+    /// The timer, and how many bytes were written when it was set.
     watched: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 impl Stall {
-    /// Ready when the write has been held up for `patience` or, at most, for twice that. `written` says how much has been
-    /// written so far, and `held_up` whether more is to be written and cannot.
+    /// Ready when there was no progress for `patience`, or at the latest for twice that time. `written`: how many bytes
+    /// were written so far. `held_up`: whether there are more bytes to write and the peer does not take them.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ mod tests {
         let (mut stall, begin) = (Stall::default(), Instant::now());
         assert!(poll_fn(|cx| Poll::Ready(stall.poll(cx, FIVE, 0, false))).await.is_pending());
         assert!(stall.watched.is_none(), "nothing is held up, nothing is watched");
-        // Bytes every second: no stall.
+        // Bytes in every second are no stall.
         for written in 0..20 {
             assert!(poll_fn(|cx| Poll::Ready(stall.poll(cx, FIVE, written, true))).await.is_pending());
             tokio::time::sleep(Duration::from_secs(1)).await;

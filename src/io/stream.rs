@@ -1,5 +1,5 @@
-//! A TCP connection with or without TLS on it, and maybe a WebSocket on that. An enum, not a trait object: the compiler sees
-//! through it.
+//! A TCP connection with or without TLS, and an optional WebSocket on top. It is an enum and not a trait object, so
+//! that the compiler can inline calls.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -15,48 +15,48 @@ use tokio_rustls::TlsStream;
 use super::{Buffer, Messages, Socket, WebSocket};
 use crate::service::Transport;
 
-/// How long a tunnel is silent before the kernel asks. Routers forget an idle TCP connection after minutes at the
-/// soonest (RFC 5382 allows no less than two hours, many allow less).
+/// How long a tunnel may be silent before the kernel sends a keep-alive probe. Routers forget an idle TCP connection
+/// after some minutes at the soonest (RFC 5382 demands at least two hours, but many routers wait less).
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// The same for a WebSocket that ends here, of which nothing may be read while its target takes nothing: with four questions,
-/// of which each waits for 15 s, the kernel knows after 80 s that a browser is gone (contract section 9).
+/// The same for a WebSocket that Portward itself ends. Nothing may be read from it while its target takes nothing. With
+/// four probes of 15 s each, the kernel knows after 80 s that a browser is gone (contract section 9).
 const WEBSOCKET_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// How long a tunnel's target may leave what it was sent without an acknowledgement (TCP_USER_TIMEOUT, tcp(7)).
+/// How long a tunnel's target may leave sent octets unacknowledged (TCP_USER_TIMEOUT, tcp(7)).
 const TUNNEL_UNANSWERED: Duration = Duration::from_secs(120);
 
-/// The same for a target of HTTP requests. The request may be repeated elsewhere, so this is short.
+/// The same for a target of HTTP requests. This is short, because the request may be repeated elsewhere.
 const REQUEST_UNANSWERED: Duration = Duration::from_secs(20);
-/// The same for a target that has closed its window, which the kernel counts as well: it is alive as long as it answers
-/// the kernel's probes, and may be busy for minutes with what it has.
+/// The same for a target that has closed its window, which the kernel counts as well. Such a target is alive as long as
+/// it answers the kernel's probes, and may be busy for minutes.
 const UPLOAD_UNANSWERED: Duration = Duration::from_secs(300);
-/// How long a target of HTTP requests is silent before the kernel asks: while it is busy with a request, and while the
-/// connection waits for the next one.
+/// How long a target of HTTP requests may be silent before the kernel sends a keep-alive probe. This holds while it
+/// works on a request and while the connection waits for the next one.
 const REQUEST_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// One leg's byte stream.
+/// The byte stream of one leg.
 #[derive(Debug)]
 pub enum Stream {
     /// Bare TCP.
     Plain(TcpStream),
-    /// TLS, boxed: its state is many times the size of the other.
+    /// TLS. It is boxed, because its state is much larger than that of the other variants.
     Tls(Box<TlsStream<Socket>>),
-    /// A WebSocket over one of these.
+    /// A WebSocket over TCP or TLS.
     WebSocket(Box<WebSocket>),
-    /// None any more: it was taken for a TLS handshake, and that has failed.
+    /// No stream: it was taken for a TLS handshake that has failed.
     Closed,
-    /// No connection at all: the other end is a test.
+    /// No connection: the other end is a test.
     #[cfg(test)]
     Memory(super::memory::Memory),
 }
 
-/// What can be seen of a peer without reading from it.
+/// The state of a peer, as far as it is visible without reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// Nothing says that it has ended.
+    /// There is no sign that it has ended.
     There,
-    /// It has ended its side (FIN). Octets that it sent before may not have been read, and it may still listen.
+    /// It has ended its side (FIN). Earlier octets may still be unread, and it may still read.
     Ended,
     /// The connection is broken (RST, or the kernel has given up on it).
     Gone,
@@ -74,12 +74,13 @@ impl Stream {
         }
     }
 
-    /// The same stream with a WebSocket on it, whose handshake a client has just made. `read`: what was read behind that.
+    /// The same stream with a WebSocket on it, after a client's handshake. `read`: octets that were read after the
+    /// handshake.
     pub fn into_websocket(self, read: Buffer, messages: &'static dyn Messages) -> Self {
         Self::WebSocket(Box::new(WebSocket::with_client(self, read, messages)))
     }
 
-    /// The same where we are the client. `masks` makes a mask for each frame.
+    /// The same with Portward as the client. `masks` makes a mask for each frame.
     pub fn into_websocket_of_server(
         self,
         read: Buffer,
@@ -94,27 +95,28 @@ impl Stream {
         matches!(self, Self::WebSocket(_))
     }
 
-    /// With which code a WebSocket is to be closed (RFC 6455 section 7.4.1), if it is one and is not closed yet.
+    /// Sets the code with which a WebSocket is to be closed (RFC 6455 section 7.4.1), if it is a WebSocket and not
+    /// closed yet.
     pub fn close_with(&mut self, code: u16) {
         if let Self::WebSocket(socket) = self {
             socket.close_with(code);
         }
     }
 
-    /// How long a message of a WebSocket may take from its first octet to its last one. `None`: as long as it likes.
+    /// Sets how long a message of a WebSocket may take from its first octet to its last. `None`: any time.
     pub fn expect_within(&mut self, patience: Option<Duration>) {
         if let Self::WebSocket(socket) = self {
             socket.expect_within(patience);
         }
     }
 
-    /// Whether a WebSocket holds a part of a message. It can be read when it is whole.
+    /// Whether a WebSocket holds a part of a message. A message can be read only when it is complete.
     pub fn holds_part(&self) -> bool {
         matches!(self, Self::WebSocket(socket) if socket.holds_part())
     }
 
-    /// Lets the kernel find out that a silent peer is gone, or keep a router's address translation alive. For tunnels,
-    /// which may be silent for hours.
+    /// Turns on the kernel's keep-alive, which finds silent peers that are gone, or keeps a router's address
+    /// translation alive. It is for tunnels, which may be silent for hours.
     pub fn keep_alive(&self) {
         let time = if self.is_websocket() { WEBSOCKET_KEEP_ALIVE } else { KEEP_ALIVE };
         let often = TcpKeepalive::new().with_time(time).with_interval(KEEP_ALIVE / 4).with_retries(4);
@@ -123,15 +125,16 @@ impl Stream {
         }
     }
 
-    /// Whether the peer has ended its side or is gone, without reading what it has sent. The kernel tells that at once, even
-    /// if nothing is read for long; it does not wake anybody who is not reading.
+    /// Whether the peer has ended its side or is gone, without reading its octets. The kernel reports that at once,
+    /// even if nothing is read for long. But it does not wake a task that is not reading.
     pub fn peer(&self) -> Peer {
         #[cfg(test)]
         if let Self::Memory(memory) = self {
             return memory.peer();
         }
         let Some(tcp) = self.tcp() else { return Peer::Gone };
-        // A socket is readable as long as there is something to read, so that alone says nothing. Only the flags matter.
+        // A socket stays readable as long as there are octets to read. So readiness alone proves nothing, and only the
+        // flags matter.
         let ready = pin!(tcp.ready(Interest::READABLE | Interest::ERROR));
         match ready.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(ready)) if ready.is_error() => Peer::Gone,
@@ -141,13 +144,13 @@ impl Stream {
         }
     }
 
-    /// [`Self::keep_alive`] for a tunnel's target, which may not leave what it is sent unacknowledged for long either.
+    /// [`Self::keep_alive`] for a tunnel's target, which also may not leave octets unacknowledged for long.
     pub fn watch_tunnel(&self) {
         self.keep_alive();
         self.unanswered(TUNNEL_UNANSWERED);
     }
 
-    /// Lets the kernel find out soon that a target of HTTP requests is gone. Set once a connection.
+    /// Lets the kernel notice soon that a target of HTTP requests is gone. It is set once a connection.
     pub fn watch_requests(&self) {
         let often = TcpKeepalive::new().with_time(REQUEST_KEEP_ALIVE).with_interval(REQUEST_KEEP_ALIVE / 3);
         if let Some(tcp) = self.tcp() {
@@ -156,20 +159,21 @@ impl Stream {
         self.unanswered(REQUEST_UNANSWERED);
     }
 
-    /// Gives a target of HTTP requests more time, because it takes no more at present, or takes that back.
+    /// Gives a target of HTTP requests more time, because it does not take more octets at present. `slow` = `false`
+    /// undoes that.
     pub fn watch_upload(&self, slow: bool) {
         self.unanswered(if slow { UPLOAD_UNANSWERED } else { REQUEST_UNANSWERED });
     }
 
-    /// How long the peer may leave without an acknowledgement what it was sent.
+    /// Sets how long the peer may leave sent octets unacknowledged.
     fn unanswered(&self, patience: Duration) {
         if let Some(tcp) = self.tcp() {
             let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(patience));
         }
     }
 
-    /// The certificates that a TLS peer has shown, its own first, on this connection or on the one that it resumes. Empty
-    /// if it has shown none; `None` without TLS.
+    /// The certificates that a TLS peer has shown, its own first, on this connection or on the connection that it
+    /// resumes. Empty: it has shown none. `None`: there is no TLS.
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         match self {
             Self::Plain(_) | Self::Closed => None,
@@ -180,10 +184,10 @@ impl Stream {
         }
     }
 
-    /// The error that has ended TLS toward a target, if one has; `None`: there is no TLS, or it has not failed.
+    /// The error that has ended TLS toward a target. `None`: there is no TLS, or it has not failed.
     pub fn tls_error(&mut self) -> Option<rustls::Error> {
         match self {
-            // rustls keeps the error with which a connection has ended, and says it again.
+            // rustls keeps the error with which a connection has ended, and returns it again.
             Self::Tls(tls) => match tls.as_mut() {
                 TlsStream::Client(tls) => tls.get_mut().1.process_new_packets().err(),
                 TlsStream::Server(_) => None,
@@ -193,7 +197,7 @@ impl Stream {
         }
     }
 
-    /// The TCP connection below; there is none in a test's memory alone.
+    /// The TCP connection below. `None`: the stream is only in a test's memory.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(tcp) => Some(tcp),

@@ -1,4 +1,4 @@
-//! One deadline a connection, moved often and armed seldom, and the word that Portward is stopping.
+//! The deadline of a connection, which moves often and is armed seldom, and the signal that Portward is stopping.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// The clock of one connection. Moving the deadline later costs nothing: the timer below fires at its old time, sees
-/// that it is early and is armed again.
+/// The clock of one connection. Moving the deadline to a later time costs nothing: the timer below fires at its old
+/// time, notices that it is early, and is armed again.
 #[derive(Debug)]
 pub struct Timer {
     sleep: Pin<Box<Sleep>>,
     deadline: Instant,
-    /// When to look again at what does not wake by itself.
+    /// When to look next at something that does not wake the task by itself.
     look: Option<Instant>,
     token: CancellationToken,
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Timer {
-    /// A timer that fires `after` from now; `token` is cancelled when Portward begins to drain.
+    /// A timer that fires `after` from now. `token` is cancelled when Portward begins to drain.
     pub fn new(after: Duration, token: CancellationToken) -> Self {
         let deadline = Instant::now() + after;
         Self { sleep: Box::pin(sleep_until(deadline)), deadline, look: None, token, stopping: None }
@@ -35,7 +35,7 @@ impl Timer {
         }
     }
 
-    /// Moves the deadline to `after` from now if it is later than that.
+    /// Moves the deadline to `after` from now, if it is later than that.
     pub fn hasten(&mut self, after: Duration) {
         if self.deadline > Instant::now() + after {
             self.set(after);
@@ -55,8 +55,9 @@ impl Timer {
         Poll::Pending
     }
 
-    /// Whether to look at something that does not wake by itself: yes when it is asked first, and then once in `every`.
-    /// A task that polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next look.
+    /// Whether to look at something that does not wake the task by itself. The answer is yes at the first call, and
+    /// then once in `every`. A task that polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next
+    /// look.
     pub fn looks(&mut self, every: Duration) -> bool {
         let now = Instant::now();
         if self.look.is_some_and(|look| now < look) {
@@ -70,7 +71,7 @@ impl Timer {
         true
     }
 
-    /// Whether Portward is draining: no connection is kept alive any more.
+    /// Whether Portward is draining. Then no connection is kept alive.
     pub fn is_stopping(&self) -> bool {
         self.token.is_cancelled()
     }

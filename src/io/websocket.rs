@@ -1,8 +1,9 @@
-//! A WebSocket as a stream (RFC 6455): what is read of it are the octets of whole messages, one behind the other, and what is
-//! written to it becomes one message a message. What a message of the protocol inside is, [`Messages`] knows.
+//! A WebSocket as a stream (RFC 6455). A read gives the octets of complete WebSocket messages, one after the other. A
+//! write of one message of the inner protocol becomes one WebSocket message. [`Messages`] finds the messages of the
+//! inner protocol.
 //!
-//! Pings are answered and sent here, and a peer of which nothing comes for [`DEAD`] is gone. Between two messages no buffer is
-//! held. A close is said with the code that [`WebSocket::close_with`] was told, and a violation with its own.
+//! Pings are answered and sent here. A peer that sends nothing for [`DEAD`] counts as gone. Between two messages no
+//! buffer is held. A close frame has the code of [`WebSocket::close_with`], or the code of a violation.
 
 use std::fmt;
 use std::io;
@@ -26,16 +27,18 @@ use self::write::kind;
 /// How often a ping is sent (contract section 9).
 const PING: Duration = Duration::from_secs(30);
 
-/// How long nothing may come of a peer, which answers pings: after that it is gone. Contract section 9 allows 90 s.
+/// After this time without an octet a peer counts as gone, because it would have answered a ping. Contract section 9
+/// allows 90 s.
 const DEAD: Duration = Duration::from_secs(75);
 
-/// How many octets of answers to pings may wait for a peer that takes nothing. With more nothing is read of it.
+/// How many octets of answers to pings may wait for a peer that does not read. If there are more, nothing is read from
+/// the peer.
 const ANSWERS_LIMIT: usize = 4 * 1024;
 
-/// The close code of a peer that goes away (RFC 6455 section 7.4.1): what is said if nothing better is known.
+/// The close code of a peer that goes away (RFC 6455 section 7.4.1). It is used if no other code was set.
 const GOING_AWAY: u16 = 1001;
 
-/// An error that is the peer's doing, and not an end of the connection.
+/// An error that is a violation by the peer, and not an end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wrong(Reason);
 
@@ -47,21 +50,21 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// What the peer has done wrong, if reading has failed for that.
+/// The peer's violation, if reading has failed because of one.
 pub fn violation(error: &io::Error) -> Option<Reason> {
     error.get_ref()?.downcast_ref::<Wrong>().map(|wrong| wrong.0)
 }
 
-/// What has been said of the end.
+/// How far the closing handshake has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing.
+    /// No close frame was sent or received.
     Open,
-    /// We have said it.
+    /// Portward has sent its close frame.
     Closing,
-    /// The peer has said it, and so have we.
+    /// Both sides have sent a close frame.
     Closed,
-    /// The peer has broken the protocol. We have said it, and what still comes is forgotten.
+    /// The peer has violated the protocol. Portward has sent its close frame, and further octets are discarded.
     Failed,
 }
 
@@ -71,40 +74,41 @@ pub struct WebSocket {
     below: Stream,
     messages: &'static dyn Messages,
     reader: Reader,
-    /// Read from below, not looked at.
+    /// Octets that were read from the stream below and not examined yet.
     raw: Buffer,
-    /// What has come of a message.
+    /// The received part of a message.
     message: Buffer,
-    /// The message is whole, and is being read.
+    /// Whether the message is complete and is being read.
     is_whole: bool,
-    /// What was written of a message that is not whole, behind room for the header of its frame.
+    /// The written part of an incomplete message. There is room for the frame header before it.
     written: Buffer,
-    /// How long that message will be, if that is known.
+    /// The length of that message, if it is known.
     length: Option<usize>,
-    /// Whole frames on their way.
+    /// Complete frames that are being sent.
     sending: Buffer,
     unflushed: bool,
     state: State,
-    /// The close code, when we close.
+    /// The code for Portward's close frame.
     code: u16,
-    /// Makes masks; only a client has one.
+    /// Makes masks. Only a client has this.
     masks: Option<fn() -> [u8; 4]>,
     timer: Pin<Box<Sleep>>,
     heard: Instant,
     ping: Instant,
-    /// How long a message may take from its first octet to its last one; `None`: as long as it likes.
+    /// How long a message may take from its first octet to its last. `None`: any time.
     patience: Option<Duration>,
-    /// When the part of a message came that is not whole.
+    /// When an incomplete message began.
     begun: Option<Instant>,
 }
 
 impl WebSocket {
-    /// One with a client, after the handshake. `read`: what was read behind it.
+    /// A WebSocket with a client, after the handshake. `read`: octets that were read after the handshake.
     pub fn with_client(below: Stream, read: Buffer, messages: &'static dyn Messages) -> Self {
         Self::new(below, read, messages, Sender::Client, None)
     }
 
-    /// One with a server. `masks` makes a mask for each frame. It must not be foreseeable (RFC 6455 section 5.3).
+    /// A WebSocket with a server. `masks` makes a mask for each frame, which must be unpredictable (RFC 6455 section
+    /// 5.3).
     pub fn with_server(
         below: Stream,
         read: Buffer,
@@ -144,12 +148,12 @@ impl WebSocket {
         }
     }
 
-    /// How long a message may take from its first octet to its last one. `None`: as long as it likes.
+    /// Sets how long a message may take from its first octet to its last. `None`: any time.
     pub(super) fn expect_within(&mut self, patience: Option<Duration>) {
         self.patience = patience;
     }
 
-    /// Whether a part of a message has come, or of a frame.
+    /// Whether a part of a message or of a frame has come.
     pub(super) fn holds_part(&self) -> bool {
         !self.raw.is_empty() || !self.reader.is_between()
     }
@@ -159,17 +163,17 @@ impl WebSocket {
         &self.below
     }
 
-    /// The same, to be changed.
+    /// The stream below, to be changed.
     pub(super) fn below_mut(&mut self) -> &mut Stream {
         &mut self.below
     }
 
-    /// With which code it is to be closed, if it is not closed yet.
+    /// Sets the code with which it is to be closed, if it is not closed yet.
     pub(super) fn close_with(&mut self, code: u16) {
         self.code = code;
     }
 
-    /// Puts a frame behind those that are on their way.
+    /// Adds a frame after the frames that are being sent.
     fn put(&mut self, kind: Kind, payload: &[u8]) {
         let mask = self.masks.map(|masks| masks());
         let sending = self.sending.vec();
@@ -181,7 +185,7 @@ impl WebSocket {
         }
     }
 
-    /// Says that the connection ends, once. What was written of a message goes nowhere.
+    /// Adds a close frame, but only once. An incomplete written message is discarded.
     fn put_close(&mut self, code: Option<u16>, state: State) {
         if self.state == State::Open {
             let written = self.written.len();
@@ -193,15 +197,15 @@ impl WebSocket {
         self.state = state;
     }
 
-    /// Ends the connection over what the peer did.
+    /// Ends the connection because of a violation by the peer.
     fn fail(&mut self, cx: &mut Context<'_>, code: u16, reason: Reason) -> io::Error {
         self.put_close(Some(code), State::Failed);
-        // If it cannot go at once it goes with what closes the connection.
+        // If the frame cannot be sent at once, it is sent when the connection is closed.
         let _ = self.poll_send(cx);
         io::Error::new(io::ErrorKind::InvalidData, Wrong(reason))
     }
 
-    /// Sends the frames that are on their way.
+    /// Sends the waiting frames.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.sending.is_empty() {
             let count = ready!(Pin::new(&mut self.below).poll_write(cx, self.sending.filled()))?;
@@ -219,7 +223,7 @@ impl WebSocket {
         Poll::Ready(Ok(()))
     }
 
-    /// By when a message that has begun has to be whole.
+    /// When a message that has begun must be complete.
     fn due(&mut self) -> Option<Instant> {
         let patience = self.patience?;
         match self.holds_part() {
@@ -231,10 +235,10 @@ impl WebSocket {
         }
     }
 
-    /// Sends a ping when it is time.
+    /// Sends a ping if it is time for one.
     ///
     /// # Errors
-    /// Nothing has come of the peer for too long, or the rest of a message has not come in time.
+    /// The peer has sent nothing for too long, or the rest of a message has not come in time.
     fn keep_alive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let due = self.due();
         if let Some(due) = due.filter(|due| *due < self.timer.deadline()) {
@@ -251,7 +255,7 @@ impl WebSocket {
             }
             if now >= self.ping {
                 self.ping = now + PING;
-                // Behind a ping that has not gone yet another one says nothing more.
+                // While a ping waits to be sent, a further one is not needed.
                 if self.state == State::Open && self.sending.is_empty() {
                     self.put(Kind::Ping, &[]);
                 }
@@ -262,11 +266,11 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Reads frames until a message is whole or the connection ends. True: it is whole.
+    /// Reads frames until a message is complete or the connection ends. `true`: a message is complete.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             if self.sending.len() >= ANSWERS_LIMIT {
-                // A peer that sends pings and takes no answers.
+                // The peer may send pings and not read the answers, so the answers are sent first.
                 ready!(self.poll_send(cx))?;
             }
             if !self.raw.is_empty() {
@@ -305,7 +309,7 @@ impl WebSocket {
         self.fail(cx, violation.code(), violation.reason())
     }
 
-    /// Something is complete. `Some`: a message is whole (true), or the connection has ended.
+    /// Handles an event. `Some(true)`: a message is complete. `Some(false)`: the connection has ended.
     fn event(&mut self, cx: &mut Context<'_>, event: Event) -> io::Result<Option<bool>> {
         if self.reader.is_between() {
             self.begun = None;
@@ -316,7 +320,7 @@ impl WebSocket {
             Event::Ping(_) => {}
             Event::Close(code) => {
                 self.put_close(code, State::Closed);
-                // If it cannot go at once it goes with what closes the connection.
+                // If the frame cannot be sent at once, it is sent when the connection is closed.
                 let _ = self.poll_send(cx);
                 return Ok(Some(false));
             }
@@ -341,7 +345,7 @@ impl WebSocket {
         Ok(None)
     }
 
-    /// Empties the message.
+    /// Removes the message.
     fn forget(&mut self) {
         let length = self.message.len();
         self.message.consume(length);
@@ -376,7 +380,7 @@ impl AsyncRead for WebSocket {
 }
 
 impl WebSocket {
-    /// Reads and forgets until the stream below ends.
+    /// Reads and discards octets until the stream below ends.
     fn raw_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(Err(error)) = self.poll_send(cx) {
             return Poll::Ready(Err(error));

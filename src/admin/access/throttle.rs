@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::guard::CountedAddress;
 
-/// How many wrong tokens within [`WINDOW`] are answered at once.
+/// How many wrong tokens within [`WINDOW`] are answered as wrong.
 const WRONG: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
 /// How many addresses are remembered.
@@ -20,9 +20,9 @@ const ADDRESSES: usize = 1024;
 /// How a wrong token is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// It is answered at once.
+    /// It is answered as wrong.
     Answered,
-    /// There were too many. The next one is answered only after this time. `is_first`: this is the first one over the
+    /// There were too many. The next one is answered as wrong only after this time. `is_first`: this is the first one over the
     /// limit.
     TooMany { wait: Duration, is_first: bool },
 }

@@ -10,8 +10,8 @@ pub(super) fn condition(headers: &HeaderMap) -> Condition {
     Condition { matches: tags(headers, &IF_MATCH), differs: tags(headers, &IF_NONE_MATCH) }
 }
 
-/// The entity tags of a field, without quotes. `None`: the field is `*`. A weak tag, or a tag that Portward has not
-/// issued, matches nothing (RFC 9110 section 13.1).
+/// The entity tags of a field, without quotes. `None`: there is no such field. An empty list: the field is `*`. A weak
+/// tag, or a tag that Portward has not issued, matches nothing (RFC 9110 section 13.1).
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     let mut fields = headers.get_all(name).iter().peekable();
     fields.peek()?;

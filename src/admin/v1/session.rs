@@ -105,8 +105,8 @@ fn shown(may: TokenRights, left: Option<Duration>) -> Answer {
     Answer::ok(&json!({ "right": right, "expires": left.map(|left| utc(SystemTime::now() + left)) }))
 }
 
-/// `/login?code=…`: the page to which a link leads. The answer sends the browser to the dashboard by a script of its
-/// own and not by a redirect. So the browser sends the cookie, whatever page the link was followed from.
+/// `/login?code=…`: the page to which a link leads. The answer sends the browser to the dashboard by a Refresh field and
+/// not by a redirect. So the browser sends the cookie, whatever page the link was followed from.
 pub(super) fn follow(asked: &Asked<'_>) -> Answer {
     let CameBy::Port { client, is_tls, .. } = asked.way else {
         return Answer::bad("links are for the port of the dashboard");

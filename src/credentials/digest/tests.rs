@@ -1,6 +1,6 @@
 use super::*;
 
-/// Python's hashlib, and RFC 7616 §3.9.1.
+/// Made with Python's hashlib, and from RFC 7616 §3.9.1.
 const LOGIN: &str = "Digest username=\"1700000000:alice\", realm=\"pbx.example\", nonce=\"abc\", uri=\"sip:pbx.example\", \
     response=\"61b7b760c135ec642c8d10ba4b2745cd\", algorithm=MD5, cnonce=\"0a4f\", qop=auth, nc=00000001";
 const PASSWORD: &[u8] = b"Cd/49soE35ICqcJF/bCTn8Z4OyE=";
@@ -43,7 +43,7 @@ fn w5_spellings_of_telephones_and_browsers_are_read() {
         ("algorithm=MD5", "ALGORITHM = \"md5\""),
         ("qop=auth", "qop=\"auth\""),
         ("nc=00000001", "nc=00000001, opaque=\"\", extra=x"),
-        // RFC 9110 §5.6.1.
+        // Empty list elements (RFC 9110 §5.6.1).
         ("nc=00000001", "nc=00000001, ,x=y,"),
         ("61b7b760", "61B7B760"),
         (", realm", " ,\r\n realm"),
@@ -109,7 +109,7 @@ fn w5_one_altered_character_fits_no_more() {
         altered[at] = if altered[at] == b'7' { b'8' } else { b'7' };
         let login = DigestLogin::read(&altered);
         let is_taken = login.is_some_and(|login| login.fits(b"REGISTER", b"sip:pbx.example", PASSWORD));
-        // Without its name the algorithm is MD5 all the same.
+        // Without a name the algorithm is MD5.
         let begin = LOGIN.find(" algorithm").unwrap();
         let is_algorithm = (begin..begin + 10).contains(&at);
         assert!(!is_taken || is_algorithm, "{}", String::from_utf8_lossy(&altered));

@@ -12,7 +12,7 @@ fn brought(username: &str, password: &str) -> BroughtCredential {
     BroughtCredential::read(Form::Json, body.as_bytes()).unwrap()
 }
 
-/// What a body says: username, password and domain.
+/// The content of a body: username, password and domain.
 fn read(form: Form, body: &str) -> Option<(String, String, Option<String>)> {
     let read = BroughtCredential::read(form, body.as_bytes())?;
     Some((read.username.to_string(), read.password.to_string(), read.domain().map(str::to_owned)))
@@ -54,7 +54,7 @@ fn item_2_a_credential_of_the_tenant_is_judged_by_its_own_secrets() {
     for (expires, user, secret, judged) in [
         (NOW, "alice", "newest", Ok(NOW)),
         (NOW + DAY, "alice", "newest", Ok(NOW + DAY)),
-        // Clocks differ, but what is given is never good for longer than the limit.
+        // Clocks may differ, but a new credential never lasts longer than the limit.
         (NOW + DAY + 60, "alice", "newest", Ok(NOW + DAY)),
         (NOW + DAY + 61, "alice", "newest", Err(ExchangeRefusal::Wrong)),
         (NOW - 1, "alice", "newest", Err(ExchangeRefusal::Expired)),

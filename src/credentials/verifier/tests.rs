@@ -16,7 +16,7 @@ fn job(who: &str) -> (Job, Pending) {
     Job::of(attempt(who, b"", true))
 }
 
-/// A state with so many waiting of each address; the receivers are kept.
+/// A state with so many waiting attempts of each address. The receivers are kept.
 fn waiting(counts: &[(&str, usize)]) -> (State, Vec<Pending>) {
     let (mut state, mut pending) = (State::default(), Vec::new());
     for (who, count) in counts {
@@ -73,7 +73,7 @@ fn one_address_does_not_keep_others_out() {
     }
     let (other, _verdict) = job("192.0.2.2");
     assert_ne!(state.admit(other).unwrap().who, crowd, "each has half by now");
-    // All of one /64 are one.
+    // All addresses of one /64 count as one.
     let (mut state, _pending) = waiting(&[("2001:db8::1", WAITING)]);
     let (other, _verdict) = job("2001:db8::2");
     assert_eq!(state.admit(other).unwrap().attempt.who, "2001:db8::2".parse::<IpAddr>().unwrap());

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Counter(Arc<AtomicUsize>);
 
 impl Counter {
-    /// One more.
+    /// Counts one more request.
     pub(super) fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// The number of requests so far.
     pub(super) fn so_far(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

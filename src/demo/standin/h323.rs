@@ -1,4 +1,4 @@
-//! A gatekeeper: it takes every registration and says who it is.
+//! A gatekeeper. It accepts every registration and identifies itself.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,7 +9,7 @@ use crate::inspect::Inspect;
 use crate::inspect::h323::{Ask, Inspector, MESSAGE_LIMIT};
 use crate::io::Leg;
 
-/// One connection, message after message.
+/// Serves one connection, message after message.
 pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::Result<()> {
     loop {
         match Inspector::new(MESSAGE_LIMIT).inspect(leg.buffer.filled()) {

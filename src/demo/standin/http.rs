@@ -1,4 +1,4 @@
-//! A web server: it says who it is and what it was asked for, and echoes WebSocket messages.
+//! A web server. It identifies itself, repeats what was asked for, and echoes WebSocket messages.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::inspect::Inspect;
 use crate::inspect::http::{HEAD_LIMIT, Inspector, Request};
 use crate::io::{Leg, Stream};
 
-/// One connection, request after request.
+/// Serves one connection, request after request.
 pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::Result<()> {
     loop {
         let mut inspector = Inspector::default();
@@ -52,7 +52,7 @@ pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::R
     }
 }
 
-/// RFC 6455 §4.2.2.
+/// The answer to a WebSocket handshake (RFC 6455 §4.2.2).
 fn switching(request: &Request, head: &[u8]) -> String {
     let key = request
         .fields

@@ -1,4 +1,5 @@
-//! A directory: it takes every bind with a password, has a small telephone book, and says who it is in every entry.
+//! A directory. It accepts every bind with a password, has a small telephone book, and identifies itself in every
+//! entry.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,7 +19,7 @@ use crate::io::{BUFFER, Leg};
 const BOOK: [(&str, &str); 3] =
     [("Christian K.", "+49 7031 73009-0"), ("Eva Example", "+49 30 1234-56"), ("Front desk", "0")];
 
-/// One connection, message after message.
+/// Serves one connection, message after message.
 pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::Result<()> {
     let mut codec = LdapCodec::default();
     let mut octets = BytesMut::new();
@@ -72,7 +73,7 @@ fn entry((name, number): &(&str, &str), says: &str) -> LdapOp {
     })
 }
 
-/// What telephones ask: by name or number, in part or as a whole.
+/// Whether a person matches a filter. Telephones search by name or number, by a part or by the whole.
 fn matches(filter: &LdapFilter, person: &(&str, &str)) -> bool {
     let value = |kind: &str| match kind.to_ascii_lowercase().as_str() {
         "cn" | "sn" | "givenname" => Some(person.0.to_lowercase()),

@@ -1,4 +1,4 @@
-//! A registrar: it takes every registration and says who it is.
+//! A registrar. It accepts every registration and identifies itself.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,7 +9,7 @@ use crate::inspect::sip::{Ask, HEAD_LIMIT, Inspector};
 use crate::io::Leg;
 use crate::relay::sip::respond;
 
-/// One connection, request after request.
+/// Serves one connection, request after request.
 pub(super) async fn visit(mut leg: Leg, says: &str, requests: &Counter) -> io::Result<()> {
     let mut inspector = Inspector::of_client();
     loop {

@@ -1,4 +1,4 @@
-//! The walk's browsers: SIP over WebSocket, to a PBX that knows nothing of WebSocket.
+//! The walk's browsers: SIP over WebSocket, to a PBX without WebSocket.
 
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,20 +14,20 @@ use super::super::visitor::{Answer, Dialogue, Visitor};
 use crate::credentials::ephemeral;
 use crate::service::{Service, Transport};
 
-/// Where browsers connect, and the page whose scripts do.
+/// The URL to which browsers connect, and the page with the script.
 const SERVER: &str = "wss://webrtc.example/sip";
 const PAGE: &str = "https://www.customer.example";
 
-/// The domain that they call from.
+/// The domain of the browsers' users.
 const DOMAIN: &str = "voxbone.example";
 
-/// What reaches the PBX: a registration, two calls and their ends.
+/// The number of requests that reach the PBX: a registration, two calls and their ends.
 pub(super) const REQUESTS: usize = 5;
 
-/// How long a credential is good, in seconds. One that has expired was good until as long ago.
+/// How long a credential is valid, in seconds. An expired one ended that long ago.
 const GOOD: u64 = 600;
 
-/// Lets browsers come; says whether everything was as it should be.
+/// Lets browsers connect. Returns whether everything was as expected.
 pub(super) async fn come(
     network: &Network,
     decisions: &mut UnboundedReceiver<String>,
@@ -52,7 +52,7 @@ pub(super) async fn come(
     good
 }
 
-/// Whether it went well; what kept it from going on is said.
+/// Returns whether it went well. An error is shown.
 fn shown(outcome: io::Result<bool>, say: &mut impl FnMut(&str)) -> bool {
     outcome.unwrap_or_else(|error| {
         say(&format!("  !! {error}"));
@@ -173,7 +173,7 @@ async fn exchanges(
     Ok(good)
 }
 
-/// Shows what became of the handshake.
+/// Shows the result of the handshake.
 async fn opened(decisions: &mut UnboundedReceiver<String>, say: &mut impl FnMut(&str)) -> bool {
     say(&format!("  > {SERVER} with Origin: {PAGE}"));
     let line = next_decision(decisions).await.unwrap_or_default();
@@ -181,7 +181,7 @@ async fn opened(decisions: &mut UnboundedReceiver<String>, say: &mut impl FnMut(
     line.contains("-> websocket")
 }
 
-/// Shows the first line of an answer, and which PBX gave it.
+/// Shows the first line of an answer, and the PBX that gave it.
 fn tell(answer: &str, good: bool, say: &mut impl FnMut(&str)) -> bool {
     let server = answer.lines().find(|line| line.starts_with("Server: "));
     let server = server.map_or_else(String::new, |line| format!(" ({line})"));
@@ -190,7 +190,7 @@ fn tell(answer: &str, good: bool, say: &mut impl FnMut(&str)) -> bool {
     good
 }
 
-/// A username and its password, as `portward token` makes them.
+/// A username and its password, in the form of `portward token`.
 fn login(is_good: bool, secret: &str) -> (String, String) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).as_ref().map_or(0, Duration::as_secs);
     let expires = if is_good { now + GOOD } else { now.saturating_sub(GOOD) };
@@ -198,12 +198,12 @@ fn login(is_good: bool, secret: &str) -> (String, String) {
     (username, password.to_string())
 }
 
-/// A browser of anna's.
+/// The browser of the user anna.
 struct Browser {
     dialogue: Dialogue,
     login: (String, String),
     number: u32,
-    /// What it was asked for last, if the last answer was a challenge.
+    /// The challenge in the last answer, if there was one.
     challenge: Option<String>,
 }
 
@@ -212,7 +212,7 @@ impl Browser {
         Ok(Self { dialogue: open(network, PAGE).await?, login, number: 0, challenge: None })
     }
 
-    /// Sends a request and returns the answer. A challenge is answered by the next request.
+    /// Sends a request and returns the answer. If the last answer was a challenge, the request answers it.
     async fn ask(&mut self, method: &str, to_tag: &str, say: &mut impl FnMut(&str)) -> io::Result<String> {
         self.send(method, to_tag, say).await?;
         let answer = self.dialogue.next().await?;
@@ -241,7 +241,7 @@ impl Browser {
     }
 }
 
-/// The field that answers a challenge by digest (RFC 7616).
+/// The header field that answers a challenge by digest (RFC 7616).
 fn answer(challenge: &str, (username, password): &(String, String), method: &str, uri: &str) -> String {
     let value = |name: &str| {
         let from = challenge.split(&format!("{name}=\"")).nth(1).unwrap_or_default();

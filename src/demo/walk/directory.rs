@@ -1,4 +1,4 @@
-//! The walk's look-ups: a bind and a search on one connection each.
+//! The walk's look-ups: each is a bind and a search on one connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,27 +24,27 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A step of the walk.
 pub(super) struct LookUp {
-    /// What it shows.
+    /// What the step demonstrates.
     pub(super) shows: &'static str,
     transport: Transport,
     start_tls: bool,
-    /// Name and password; `None`: no bind.
+    /// Name and password. `None`: no bind.
     bind: Option<(&'static str, &'static str)>,
     filter: &'static str,
-    /// This is in the decision line.
+    /// A text in the decision line.
     line: &'static str,
-    /// Who answers, and whom it finds; `None`: the connection is closed without a byte.
+    /// The machine that answers, and the person that is found. `None`: the connection is closed without a byte.
     finds: Option<(&'static str, &'static str)>,
 }
 
 impl LookUp {
-    /// Whether it is to reach a machine inside.
+    /// Whether it should reach a machine inside.
     pub(super) fn reaches(&self) -> bool {
         self.finds.is_some()
     }
 }
 
-/// All of them.
+/// All look-ups.
 pub(super) const LOOK_UPS: &[LookUp] = &[
     LookUp {
         shows: "A phone looks up a name in the directory of the app platform: the domain of its user decides",
@@ -84,7 +84,7 @@ pub(super) const LOOK_UPS: &[LookUp] = &[
     },
 ];
 
-/// Makes the look-up; says whether everything was as it should be.
+/// Makes the look-up. Returns whether everything was as expected.
 pub(super) async fn make(
     step: &LookUp,
     network: &Network,
@@ -113,7 +113,7 @@ pub(super) async fn make(
     good
 }
 
-/// What was found, in words; empty if the connection was closed.
+/// The result in words. It is empty if the connection was closed.
 async fn look_up(step: &LookUp, network: &Network) -> io::Result<String> {
     let tls = (step.transport == Transport::Tls).then_some(&network.visitor_tls);
     let to = network.port(Service::Ldap, step.transport);
@@ -168,7 +168,7 @@ async fn send(visitor: &mut Visitor, op: LdapOp) -> io::Result<()> {
     visitor.leg.write_all(&octets).await
 }
 
-/// The next message; `None` at the end of the connection.
+/// The next message. `None`: the end of the connection.
 async fn next(visitor: &mut Visitor) -> io::Result<Option<LdapOp>> {
     let leg = &mut visitor.leg;
     loop {

@@ -1,4 +1,4 @@
-//! The walk's registrations, calls and binds: one message on one connection each.
+//! The walk's registrations, calls and binds: each is one message on one connection.
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -10,30 +10,30 @@ use crate::service::{Service, Transport};
 
 /// A step of the walk.
 pub(super) struct Call {
-    /// What it shows.
+    /// What the step demonstrates.
     pub(super) shows: &'static str,
     service: Service,
     transport: Transport,
-    /// It comes from a telephone that shows its certificate.
+    /// Whether it comes from a telephone that shows its certificate.
     certified: bool,
     /// The message in words.
     says: String,
     /// The message.
     octets: Vec<u8>,
-    /// This is in the decision line.
+    /// A text in the decision line.
     line: &'static str,
-    /// This is in the answer; `None`: the connection is closed without a byte.
+    /// A part of the answer. `None`: the connection is closed without a byte.
     answer: Option<Vec<u8>>,
 }
 
 impl Call {
-    /// Whether it is to reach a machine inside.
+    /// Whether it should reach a machine inside.
     pub(super) fn reaches(&self) -> bool {
         self.answer.is_some()
     }
 }
 
-/// All of them.
+/// All calls.
 pub(super) fn calls() -> Vec<Call> {
     use Transport::{Plain, Tls};
     vec![
@@ -141,7 +141,7 @@ fn sip(
     }
 }
 
-/// Makes the call; says whether everything was as it should be.
+/// Makes the call. Returns whether everything was as expected.
 pub(super) async fn make(
     call: &Call,
     network: &Network,

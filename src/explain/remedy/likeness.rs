@@ -1,8 +1,8 @@
-//! What a path or a name looks like that scanners ask for. A help for people, never used to decide.
+//! Recognises paths and names that are typical of scanners. This helps people, and is never used to decide.
 
 use std::net::IpAddr;
 
-/// Pieces of paths, in lower case, and what they belong to.
+/// Parts of paths in lower case, and the software that they belong to.
 const PATHS: &[(&str, &str)] = &[
     ("/boaform", "the login page of cheap routers, which scanners look for"),
     ("/hnap1", "the administration of home routers, which worms look for"),
@@ -40,13 +40,13 @@ const PATHS: &[(&str, &str)] = &[
     ("/pbx0/admin", "the administration of a PBX, which is not for the outside"),
 ];
 
-/// What a path looks like.
+/// The software that a path looks like.
 pub(super) fn path(path: &str) -> Option<&'static str> {
     let path = path.to_ascii_lowercase();
     PATHS.iter().find(|(piece, _)| path.contains(piece)).map(|(_, what)| *what)
 }
 
-/// Whether a name is a bare address. Scanners ask for nothing else, since they know no names.
+/// Whether a name is a bare address. Scanners usually know no names, so they ask for addresses.
 pub(super) fn is_address(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok()
 }

@@ -1,6 +1,6 @@
-//! Where in the text of a file something goes. Pure: the text is given.
+//! Finds the place in the text of a file at which something is added. Pure: the caller gives the text.
 //!
-//! Of a rules file only the lines of the one host are read as TOML, because a file may have a hundred thousand hosts.
+//! Only the lines of the host are read as TOML, because a rules file may have a hundred thousand hosts.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use toml_edit::{Document, Item, Table, Value};
 use crate::guard::Network;
 use crate::rules::name::normalise;
 
-/// What is to be found.
+/// The thing whose place is searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// A key of a host.
@@ -21,9 +21,9 @@ pub(super) enum Wanted {
         line: u32,
         /// The key.
         key: &'static str,
-        /// Its value. For a list: the entry to add.
+        /// Its value. For a list: the element to add.
         value: String,
-        /// The entry as the keys of a table with a header, for a list that is written so.
+        /// The element as keys of a table with a header, for a list in that form.
         keys: String,
     },
     /// A key of a table of portward.toml.
@@ -35,11 +35,11 @@ pub(super) enum Wanted {
         /// Its value.
         value: String,
     },
-    /// Where `blacklist.block` has a network.
+    /// The place of a network in `blacklist.block`.
     Blocked(IpNet),
 }
 
-/// Where it goes.
+/// The place.
 #[derive(Debug, PartialEq, Eq, Default)]
 pub(super) struct Found {
     pub(super) toml: Option<String>,
@@ -54,7 +54,7 @@ impl Found {
 }
 
 impl Wanted {
-    /// Where it goes in `text`; `None`: that could not be read.
+    /// The place in `text`. `None`: the text could not be read.
     pub(super) fn find(self, text: Option<&str>) -> Found {
         match self {
             Self::Key { host, line, key, value, keys } => {
@@ -79,18 +79,18 @@ impl Wanted {
 
 /// The lines of one host.
 struct Block<'t> {
-    /// The number of the first one.
+    /// The number of the first line.
     first: u32,
     text: &'t str,
 }
 
 impl<'t> Block<'t> {
-    /// The lines of the `[[host]]` that has line `line`.
+    /// The lines of the `[[host]]` that contains the line `line`.
     fn of(text: &'t str, line: u32) -> Option<Self> {
         let (mut first, mut start, mut end, mut at) = (None, 0, text.len(), 0);
         for (number, one) in (1..).zip(text.split_inclusive('\n')) {
             let is_header = one.trim_start().starts_with('[');
-            // An inner table belongs to its host, and so does an entry of a list that begins a line.
+            // An inner table belongs to its host. So does an element of a list that begins a line.
             let is_inner = ["[host.", "[[host."].iter().any(|inner| one.trim_start().starts_with(inner));
             if is_header && !is_inner {
                 if number > line {
@@ -104,7 +104,7 @@ impl<'t> Block<'t> {
         Some(Self { first: first?, text: text.get(start..end)? })
     }
 
-    /// Where a key of the host goes. `value`: the value, or the entry of a list, as that and as keys of a table.
+    /// The place for a key of the host. `value`: the value, or the element of a list in both of its forms.
     fn place(&self, host: &str, line: u32, key: &str, (value, keys): (&str, &str)) -> Option<Found> {
         let document = Document::parse(self.text).ok()?;
         let hosts = document.as_table().get("host")?.as_array_of_tables()?;
@@ -131,7 +131,7 @@ impl<'t> Block<'t> {
                 let words = format!("Add it below line {line}, before the others.");
                 Some(Found::new(format!("[[host.{key}]]\n{keys}"), Some(line), words))
             }
-            // It is there and says no.
+            // The key exists with another value.
             Item::Value(_) => {
                 let line = line_of(item.span()?);
                 let words = format!("It stands in place of line {line}.");
@@ -142,7 +142,7 @@ impl<'t> Block<'t> {
     }
 }
 
-/// Where a key of portward.toml goes.
+/// The place for a key of portward.toml.
 fn setting(text: Option<&str>, table: &str, key: &str, value: &str) -> Found {
     let line = format!("{key} = {value}");
     let by_hand = |line: String| Found::new(line, None, format!("Add it to the table [{table}] by hand."));
@@ -176,7 +176,7 @@ fn first_key(table: &Table, key: &str) -> Option<Range<usize>> {
     table.get_key_value(key).and_then(|(key, _)| key.span())
 }
 
-/// The line of the element of `blacklist.block` that is `network`.
+/// The line of the element `network` in `blacklist.block`.
 fn blocked(text: &str, network: IpNet) -> Option<u32> {
     let document = Document::parse(text).ok()?;
     let list = document.as_table().get("blacklist")?.as_table_like()?.get("block")?.as_array()?;

@@ -1,4 +1,4 @@
-//! Refusals that a host, a path, a tenant or a key would mend.
+//! Remedies for refusals because a host, a path, a tenant or a key is missing.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::rules::path::{decoded, request_path};
 use crate::rules::{Endpoint, Host, HttpMatch, Naming, ServiceRule, is_tenant_id, name, near};
 use crate::service::Service;
 
-/// Stands for the id of a tenant of which only the name is known. No id has blanks.
+/// The placeholder for the id of a tenant of which only the name is known. No id contains blanks.
 const ID: &str = "ID OF THE TENANT";
-/// A file's name has at most so much of the name of a host.
+/// The longest part of a host's name in the name of a file.
 const STEM: usize = 100;
 
 impl Refused<'_> {
-    /// A host of the name that was asked for.
+    /// Adds a host with the name that was asked for.
     pub(super) fn new_host(&self) -> Remedy {
         let Ok(name) = name::normalise(self.asked) else {
             return Remedy::of("It cannot be let in: what was asked for is no name that a host can have.");
@@ -66,7 +66,7 @@ impl Refused<'_> {
         Remedy { toml, file: Some(file), command: Some(command.join(" ")), ..remedy }
     }
 
-    /// A rule for the service on a host that there is.
+    /// Adds a rule for the service to an existing host.
     pub(super) fn new_service(&self) -> Remedy {
         let (service, Some(host)) = (self.service(), self.host) else {
             return Remedy::of("Give the host a rule for this service.");
@@ -89,7 +89,8 @@ impl Refused<'_> {
         self.key_of(host, service.name(), (value.to_string().trim(), ""), words)
     }
 
-    /// What a rule for `target` must say to agree with the others that lead there (contract sections 5 and 9); `None`: nothing.
+    /// The keys that a rule for `target` needs to agree with other rules for that target (contract sections 5 and 9).
+    /// `None`: there are none.
     fn agreeing(&self, service: Service, target: &[Endpoint]) -> Option<InlineTable> {
         let leads_there = |rule: &&ServiceRule| {
             rule.endpoints.iter().any(|one| target.iter().any(|other| one.address == other.address))
@@ -115,7 +116,7 @@ impl Refused<'_> {
         (!table.is_empty()).then_some(table)
     }
 
-    /// A path of a host that there is.
+    /// Adds a path to an existing host.
     pub(super) fn new_path(&self) -> Remedy {
         let Some((host, path)) = self.host.zip(self.path()) else { return Remedy::of(NO_PATH_OF_A_RULE) };
         let Some(entry) = entry(&path) else { return Remedy::of(NO_PATH_OF_A_RULE) };
@@ -148,7 +149,7 @@ impl Refused<'_> {
         Remedy { gap, ..self.key_of(host, "http", (value.to_string().trim(), &keys), words) }
     }
 
-    /// A key of a host, at its place.
+    /// Adds a key to a host, at its place.
     fn key_of(
         &self,
         host: Host<'_>,
@@ -170,7 +171,7 @@ impl Refused<'_> {
         Remedy { file: Some(file), line: Some(line), unread: Some(wanted), gap, ..Remedy::of(words) }
     }
 
-    /// `default_host` of the service.
+    /// Sets `default_host` of the service.
     pub(super) fn default_host(&self) -> Remedy {
         let service = self.service();
         if service == Service::Http {
@@ -197,7 +198,7 @@ impl Refused<'_> {
         Remedy { file, unread: Some(wanted), gap: words.len(), ..Remedy::of(words) }
     }
 
-    /// The tenant that a path names.
+    /// Adds the tenant that the path names.
     pub(super) fn new_tenant(&self) -> Remedy {
         let Some((naming, said, rule)) = self.captured() else {
             return Remedy::of("Add the tenant that the path names.");
@@ -243,7 +244,7 @@ impl Refused<'_> {
         Remedy { toml, file: Some(file), ..Remedy::of(words).and(place) }
     }
 
-    /// What the path has where the rule names a tenant.
+    /// The part of the path that names the tenant.
     fn captured(&self) -> Option<(Naming, String, HttpMatch<'_>)> {
         let (host, What::Http(page)) = (self.host?, self.url.what()) else { return None };
         let mut room = Vec::new();
@@ -255,7 +256,7 @@ impl Refused<'_> {
         is_one.then_some((captured.naming, said, rule))
     }
 
-    /// The file for something new that is called `name`, and whether that is one of the rules already.
+    /// The file for a new object called `name`, and whether that is already a file of the rules.
     fn file_for(&self, name: &str) -> (PathBuf, bool) {
         let rules = &self.grounds.config.rules;
         let files = self.table().files();

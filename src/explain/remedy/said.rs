@@ -1,9 +1,9 @@
-//! The words for refusals that no rule mends.
+//! The words for refusals that no rule can prevent.
 
 use super::super::Why;
 use crate::reason::Reason;
 
-/// What can be done about a refusal, or why nothing is to be done.
+/// The advice for a refusal, or why nothing should be done.
 pub(super) fn words(reason: Reason, why: &Why) -> String {
     let words = match reason {
         Reason::UnsafePath => {
@@ -85,7 +85,7 @@ pub(super) fn words(reason: Reason, why: &Why) -> String {
              no limit of an address."
         }
         Reason::Shutdown => "Nothing is to be changed: Portward was stopping. The client comes again.",
-        // These have remedies of their own.
+        // These reasons have remedies of their own.
         Reason::UnknownHost
         | Reason::NoService
         | Reason::NoPath

@@ -1,4 +1,4 @@
-//! Refusals that have to do with what is switched off, with who the client is, or with the target.
+//! Remedies for refusals because something is disabled, because of the client, or because of the target.
 
 use super::super::sip;
 use super::super::url::What;
@@ -12,7 +12,7 @@ use crate::rules::path::request_path;
 use crate::service::Transport;
 
 impl Refused<'_> {
-    /// What enables a host or a tenant.
+    /// Enables a host or a tenant.
     pub(super) fn enabled(&self, why: &Why) -> Remedy {
         let (kind, name) = match why {
             Why::Disabled { by: DisabledBy::Tenant { disabled, .. }, .. } => ("tenant", disabled.as_str()),
@@ -31,7 +31,7 @@ impl Refused<'_> {
         Remedy { file, line, command, ..Remedy::of(words) }
     }
 
-    /// What the certificate must be like.
+    /// The certificate that the client needs.
     pub(super) fn certificate(&self) -> Remedy {
         let rule = self.host.and_then(|host| host.rule(self.service()));
         let claimed = match self.url.what() {
@@ -53,7 +53,7 @@ impl Refused<'_> {
         Remedy { file, line, ..Remedy::of(words) }
     }
 
-    /// What takes an address off the blacklist.
+    /// Removes an address from the blacklist.
     pub(super) fn unlisted(&self) -> Remedy {
         let Some(From { address, listing }) = &self.client.from else {
             return Remedy::of(
@@ -73,7 +73,7 @@ impl Refused<'_> {
         Remedy { command: Some(format!("portward blacklist remove {}", word(who))), ..Remedy::of(words) }
     }
 
-    /// What takes a network off `blacklist.block`.
+    /// Removes a network from `blacklist.block`.
     pub(super) fn unblocked(&self) -> Remedy {
         let address = self.client.from.as_ref().map(|from| from.address.to_canonical());
         let block = &self.grounds.config.guard.block;
@@ -89,7 +89,7 @@ impl Refused<'_> {
         Remedy { file, unread: Some(Wanted::Blocked(*network)), ..Remedy::of(words) }
     }
 
-    /// The origins of a rule.
+    /// Adds an origin to a rule.
     pub(super) fn origin(&self) -> Remedy {
         let words = "Add the origin of the page (scheme, name and port, as https://www.customer.example) to `origins` of the rule, if \
                      that page is one of yours: the browser's console shows which it is. \"none\" stands for clients that send no \
@@ -103,7 +103,7 @@ impl Refused<'_> {
         Remedy { file, line, ..Remedy::of(words) }
     }
 
-    /// A target that does not answer.
+    /// Advice for a target that does not answer.
     pub(super) fn target(&self, reason: Reason) -> Remedy {
         let (words, command) = match reason {
             Reason::TargetTls => (

@@ -1,4 +1,4 @@
-//! The pieces of TOML that a remedy is made of. Text is written by toml_edit, so that it is never more than one string.
+//! The parts of TOML in remedies. toml_edit writes all strings, so a text is always exactly one string.
 
 use std::num::NonZeroU16;
 
@@ -10,7 +10,7 @@ use crate::rules::path::check_rule_path;
 use crate::rules::{Address, Endpoint, Host, HttpMatch, Ports};
 use crate::service::{Service, Transport};
 
-/// A string as TOML has it. What would steer a terminal, break a line or be invisible is an escape of TOML.
+/// A string in TOML. Characters that would steer a terminal, break a line or be invisible are escaped.
 pub(super) fn text(text: &str) -> Item {
     let quoted = |text: &str| {
         let one = |c: char| match c {
@@ -25,7 +25,7 @@ pub(super) fn text(text: &str) -> Item {
     Item::Value(value.unwrap_or_else(|| Value::from(text)))
 }
 
-/// The entry of `http` for exactly this path, which is in compared form. `None`: no rule can be for it.
+/// The entry of `http` for exactly this path, which is in compared form. `None`: no rule can match it.
 pub(super) fn entry(path: &str) -> Option<Value> {
     if path == "/" {
         return Some(Value::InlineTable([("default", true)].into_iter().collect()));
@@ -33,7 +33,7 @@ pub(super) fn entry(path: &str) -> Option<Value> {
     check_rule_path(path).is_ok().then(|| Value::from(path))
 }
 
-/// An entry that leads where another rule of the host leads. True: no target is known.
+/// Gives an entry the target of another rule of the host. `true`: no target is known.
 pub(super) fn to(host: Host<'_>, near: Option<&HttpMatch<'_>>, entry: Value) -> (Value, bool) {
     let standard = standard(Service::Http);
     let own = host.target();
@@ -73,7 +73,7 @@ fn addresses(target: &[Endpoint]) -> Value {
     }
 }
 
-/// The ports that need not be said.
+/// The ports that need not be written.
 pub(super) fn standard(service: Service) -> Ports {
     let port = |transport| NonZeroU16::new(service.standard_port(transport));
     Ports { tcp: port(Transport::Plain), tls: port(Transport::Tls) }

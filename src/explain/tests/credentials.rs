@@ -1,4 +1,4 @@
-//! What is said of credentials: where they are demanded, and what their exchange answers.
+//! Explanations about credentials: where they are demanded, and the answers of their exchange.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn w5_a_rule_that_demands_credentials_says_so() {
     assert!(other["rule"]["service"] == "sip" && other["rule"].get("credentials").is_none(), "{other}");
 }
 
-/// A tenant without secrets has no credential that could be right.
+/// A tenant without secrets has no right credential.
 #[test]
 fn an_exchange_is_explained_as_it_answers() {
     let rules = "[tenant.ABC]\nsecrets = [\"of ABC\"]\n[tenant.BARE]\n\

@@ -1,4 +1,4 @@
-//! The question about a decision asks what the client has asked.
+//! The question about a decision means the same as the client's request.
 
 use super::*;
 use crate::explain::question::{PastDecision, Question};
@@ -31,7 +31,7 @@ fn asked<'a>(who: &'a str, verb: &'a str, name: &'a str, certificate: &'a str) -
     }
 }
 
-/// What the API makes of a question.
+/// The API's answer to a question.
 fn answered(given: &Everything, question: &Question) -> Explanation {
     let aliases = question.alias.iter().cloned().map(Alias::H323);
     let aliases = aliases.chain(question.number.iter().cloned().map(Alias::Digits)).collect();
@@ -145,7 +145,7 @@ fn issue_23_what_cannot_be_asked_again_has_no_question() {
         refused(Reason::UnknownHost, Sip, Tcp, asked("a@b@c", "REGISTER", "", "")),
         refused(Reason::Method, Sip, Tcp, asked("a@b", "", "", "")),
         refused(Reason::Method, Sip, Tcp, asked("a@b", "X Y", "", "")),
-        // What decided is not kept: a dialog, an asserted identity.
+        // A part that is not kept has decided: a dialog, an asserted identity.
         seen(Sip, Tcp, asked("ckl@192.0.2.1", "INVITE", "", "")),
         seen(Sip, Tcp, asked("ckl@dvl-ckl2.net", "BYE", "", "")),
         seen(Sip, Tcp, asked("anonymous@anonymous.invalid", "INVITE", "", "")),
@@ -159,7 +159,7 @@ fn issue_23_what_cannot_be_asked_again_has_no_question() {
     }
 }
 
-/// The reasons that a question cannot find again go with it; the others do not.
+/// Reasons that a question cannot reproduce are part of it. Other reasons are not.
 #[test]
 fn issue_23_a_reason_that_the_rules_do_not_give_goes_with_the_question() {
     let given = loaded("");
@@ -174,7 +174,7 @@ fn issue_23_a_reason_that_the_rules_do_not_give_goes_with_the_question() {
     }
 }
 
-/// Names and paths of hostile clients: what is asked is decided as what they sent, or is not asked.
+/// Names and paths of hostile clients: the question is decided like the client's request, or there is no question.
 #[test]
 fn issue_23_a_question_means_what_the_client_sent() {
     let given = loaded("");
@@ -243,7 +243,7 @@ fn issue_23_a_question_means_what_the_client_sent() {
     assert!(some > 5_000, "{some}");
 }
 
-/// The same of users: the SIP URI that is read again is that of the client.
+/// The same for users: the SIP URI in the question has the same meaning as the client's.
 #[test]
 fn issue_23_a_user_of_odd_octets_stays_the_same() {
     let given = loaded("");

@@ -1,4 +1,4 @@
-//! What an explanation says to add lets the request in, and nothing else.
+//! The TOML of a remedy lets the request in, and nothing else.
 
 mod house;
 
@@ -134,7 +134,7 @@ const PIECES: &[&str] = &[
     " ",
 ];
 
-/// A generator of numbers, the same in each run.
+/// A generator of numbers. The numbers are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -233,7 +233,7 @@ fn issue_23_a_default_host_goes_to_its_place_in_portward_toml() {
     assert!(remedy.line.is_none() && remedy.words.contains("by hand"), "{remedy:?}");
 }
 
-/// Hosts that are written in another way, or in a file that has changed: the words say so, and no line is named.
+/// Hosts in another form, or in a file that has changed: the words say so, and no line is named.
 #[test]
 fn issue_23_no_line_is_named_that_is_not_known() {
     for (rules, url) in [
@@ -258,8 +258,8 @@ fn issue_23_no_line_is_named_that_is_not_known() {
     }
 }
 
-/// A name with quotes, a bracket and a mark that turns the text stays one string on one line. A control character makes the
-/// path unsafe, so that no name has one.
+/// A name with quotes, a bracket and a mark that changes the direction of text stays one string on one line. No name
+/// has a control character, because such a path is unsafe.
 #[test]
 fn issue_23_a_hostile_name_is_the_text_of_one_string() {
     let house = House::new("", HOSTS);
@@ -273,7 +273,7 @@ fn issue_23_a_hostile_name_is_the_text_of_one_string() {
     assert!(unsafe_path.remedy.is_some_and(|remedy| remedy.toml.is_none()));
 }
 
-/// Every reason has its words; those that the rules do not give come with the question.
+/// Every reason has its words. Reasons that do not come from the rules are part of the question.
 #[test]
 fn issue_23_each_reason_has_a_remedy() {
     let given = loaded("");
@@ -358,7 +358,7 @@ fn issue_23_the_words_and_commands_of_other_refusals() {
         let text = Text(&explanation).to_string();
         assert!(text.contains(&format!("\n  let in  {}", remedy.words)), "{text}");
     }
-    // The address of the target is one of those that its words speak of.
+    // The words name the target's address.
     let client = Client { refused: Some(Reason::TargetDown), ..nobody() };
     let remedy = answer(&given, "sip:a@dvl-ckl2.net", &client).remedy.unwrap();
     assert_eq!(remedy.command.as_deref(), Some("portward check --connect"));

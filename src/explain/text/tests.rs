@@ -4,7 +4,7 @@ use super::*;
 use crate::explain::tests::{answer, loaded};
 use crate::explain::{Client, From, Listing};
 
-/// The text and the JSON, with the folder of the rules taken off each place.
+/// The text and the JSON. The folder of the rules is removed from each place.
 fn said(url: &str) -> (String, Value) {
     let given = loaded("[outside]\nports = { https = 8443 }\n");
     let explanation = answer(&given, url, &Client::default());
@@ -89,7 +89,7 @@ fn a_refusal_says_why_and_what_is_near() {
     }
 }
 
-/// Item 6: what an administrator has said is told apart from what the rules say.
+/// Item 6: the explanation distinguishes the rules from an administrator's override.
 #[test]
 fn item_6_a_host_that_an_administrator_has_disabled_is_told_as_such() {
     let mut given = loaded("");
@@ -104,7 +104,7 @@ fn item_6_a_host_that_an_administrator_has_disabled_is_told_as_such() {
     assert!(said("https://off.net/").contains(" -> 172.31.31.2:443"));
 }
 
-/// Issue 21, item 1: whose host it is, and which tenant disables it, is said.
+/// Issue 21, item 1: the explanation names the host's tenant, and the tenant that disables it.
 #[test]
 fn item_1_a_host_of_a_disabled_tenant_says_which_tenant() {
     let rules = "[tenant.operator]\n[tenant.reseller]\nparent = \"operator\"\ntarget = \"172.31.31.2\"\n\
@@ -177,7 +177,7 @@ fn item_23_what_is_not_known_is_said_with_what_it_would_be() {
     assert_eq!((&json["decision"], &json["unknown"]), (&"reject".into(), &unknown.into()));
 }
 
-/// The rules of docs/tenants.md, and what is said of a request.
+/// The explanation of a request by the rules of docs/tenants.md.
 fn of_tenants(url: &str) -> (String, Value) {
     let given = crate::explain::tests::loaded_with(
         "",

@@ -1,21 +1,21 @@
-//! What a WebSocket asks the protocol inside, and what the answers are.
+//! The questions of a WebSocket to the protocol inside it, and their answers.
 
 use std::fmt;
 
 use crate::reason::Reason;
 
-/// What becomes of a message that has come.
+/// How a received message is handled.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Came {
-    /// It is read, as it stands now.
+    /// It is read, in its present form.
     Read,
     /// It is not read.
     Dropped,
-    /// It is not read; this is the answer.
+    /// It is not read, and is answered with this.
     Answered(&'static [u8]),
     /// It is not read, and the connection ends with this close code and this reason.
     Refused {
-        /// Sent first, if it is not empty.
+        /// An answer that is sent first, unless it is empty.
         answer: Vec<u8>,
         /// The close code.
         code: u16,
@@ -24,21 +24,21 @@ pub enum Came {
     },
 }
 
-/// Where the first message in some octets ends.
+/// The end of the first message in some octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Behind so many octets, which may not all be there yet.
+    /// After so many octets. Not all of them need be there yet.
     At(usize),
-    /// More octets are needed to tell.
+    /// More octets are needed.
     NeedMore,
     /// There is none.
     Nowhere,
 }
 
-/// Knows the messages of the protocol that is spoken inside. Pure.
+/// Finds messages of the protocol inside. Pure.
 pub trait Messages: fmt::Debug + Send + Sync {
-    /// A whole message has come. It may be changed.
+    /// Handles a complete message, which may be changed.
     fn came(&self, message: &mut Vec<u8>) -> Came;
-    /// Where the message ends that is being written.
+    /// The end of the message that is being written.
     fn end(&self, octets: &[u8]) -> End;
 }

@@ -1,4 +1,4 @@
-//! The stream of a WebSocket between a far end in memory and what reads and writes it.
+//! The stream of a WebSocket between a far end in memory and a reader and writer.
 
 use std::future::poll_fn;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::io::Leg;
 use crate::io::memory::{Far, leg};
 
-/// Messages of lines: one that begins with `?` is answered, with `!` refused, with `-` dropped.
+/// Messages of lines. A message that begins with `?` is answered, with `!` refused, and with `-` dropped.
 #[derive(Debug)]
 struct Lines;
 
@@ -26,7 +26,7 @@ impl Messages for Lines {
     fn end(&self, octets: &[u8]) -> End {
         match octets {
             [b'.', ..] => End::Nowhere,
-            // A length in front.
+            // A length comes first.
             [digit @ b'0'..=b'9', ..] => End::At(1 + usize::from(digit - b'0')),
             _ => memchr::memchr(b'\n', octets).map_or(End::NeedMore, |at| End::At(at + 1)),
         }
@@ -50,7 +50,7 @@ fn socket() -> (Leg, Far) {
     (Leg::new(stream.into_websocket(Buffer::default(), &Lines)), far)
 }
 
-/// What can be read now, and how that ended.
+/// The text that can be read now, and how the read ended.
 async fn read(leg: &mut Leg) -> (String, Option<Result<(), io::Error>>) {
     let ended = poll_fn(|cx| {
         loop {
@@ -166,7 +166,7 @@ async fn item_1_a_peer_that_does_not_answer_pings_is_gone_within_ninety_seconds(
     let gone = poll_fn(|cx| leg.poll_fill(cx, BUFFER)).await.unwrap_err();
     assert_eq!((gone.kind(), violation(&gone)), (io::ErrorKind::TimedOut, None));
     assert_eq!((begin.elapsed(), far.heard()), (DEAD, b"\x89\0\x89\0".to_vec()));
-    // One that answers stays.
+    // A peer that answers pings stays.
     let (mut leg, far) = socket();
     let answers = async {
         for _ in 0..20 {
@@ -222,7 +222,7 @@ async fn item_1_a_message_that_has_begun_has_to_be_whole_in_time() {
     ] {
         let (mut leg, far) = socket();
         leg.stream.expect_within(Some(TEN));
-        // One that says nothing has all the time that pings allow.
+        // A peer that sends nothing has the whole time of pings.
         tokio::time::sleep(PING - Duration::from_secs(1)).await;
         assert!(read(&mut leg).await.1.is_none(), "{what}");
         far.send(part);
@@ -230,7 +230,7 @@ async fn item_1_a_message_that_has_begun_has_to_be_whole_in_time() {
         assert!(leg.stream.holds_part(), "{what}");
         let begin = Instant::now();
         let drips = async {
-            // More of it, or a ping within it, gives no more time.
+            // Further octets of the message, or a ping within it, give no more time.
             for _ in 0..9 {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if what == "half a message" {
@@ -258,7 +258,7 @@ async fn item_1_each_message_has_its_own_time() {
         assert_eq!(read(&mut leg).await.0, "one\n");
         assert!(!leg.stream.holds_part());
     }
-    // Without a limit it may take as long as the peer answers pings.
+    // Without a limit the message may take as long as the peer answers pings.
     leg.stream.expect_within(None);
     far.send(frame(0x01, b"o"));
     read(&mut leg).await;

@@ -1,4 +1,4 @@
-//! Writing: octets are collected until a message is whole, which becomes one frame.
+//! Writing: octets are collected until a message is complete. The message then becomes one frame.
 
 use std::io;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use tokio::io::AsyncWrite;
 use super::{End, State, WebSocket};
 use crate::inspect::websocket::{Kind, apply_mask, put_header};
 
-/// The longest message that is written, in octets. It is kept until it is whole.
+/// The longest message that is written, in octets. It is kept until it is complete.
 const WRITTEN_LIMIT: usize = 1024 * 1024;
 
-/// Room in front of a message for the longest header of a frame.
+/// Room before a message for the longest header of a frame.
 const ROOM: usize = 14;
 
 impl AsyncWrite for WebSocket {
@@ -21,7 +21,7 @@ impl AsyncWrite for WebSocket {
         if this.state != State::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        // One message is on its way at a time.
+        // Only one message is sent at a time.
         ready!(this.poll_send(cx))?;
         let (count, is_whole) = this.collect(octets)?;
         if is_whole {
@@ -48,7 +48,7 @@ impl AsyncWrite for WebSocket {
 }
 
 impl WebSocket {
-    /// Takes octets of the message that is being written: how many, and whether it is whole then.
+    /// Takes octets of the message that is being written. Returns how many, and whether the message is complete.
     fn collect(&mut self, octets: &[u8]) -> io::Result<(usize, bool)> {
         if self.written.is_empty() {
             self.written.extend(&[0; ROOM]);
@@ -79,7 +79,7 @@ impl WebSocket {
         }
     }
 
-    /// The message that was written is whole: it becomes a frame.
+    /// The written message is complete, and becomes a frame.
     fn enclose(&mut self) {
         self.length = None;
         let mut header = Vec::with_capacity(ROOM);
@@ -110,7 +110,7 @@ fn too_long() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for a WebSocket")
 }
 
-/// Text, or binary where it is none (contract section 9).
+/// The kind of a frame: text, or binary if the payload is no text (contract section 9).
 pub(super) fn kind(payload: &[u8]) -> Kind {
     if std::str::from_utf8(payload).is_ok() { Kind::Text } else { Kind::Binary }
 }

@@ -1,11 +1,11 @@
-//! A configuration in a folder, to which what a remedy says is done.
+//! A configuration in a folder, to which remedies are applied.
 
 use std::path::PathBuf;
 
 use super::super::*;
 use crate::explain::remedy::{Remedy, TARGET};
 
-/// Files in a folder.
+/// The files in a folder.
 pub(super) struct House {
     pub(super) folder: tempfile::TempDir,
 }
@@ -30,7 +30,7 @@ impl House {
         config::load_all(&self.folder.path().join("portward.toml")).map_err(|found| found.render(false))
     }
 
-    /// With the place of the remedy, as the commands say it.
+    /// The explanation with the place of the remedy, as the commands show it.
     pub(super) fn explained(&self, given: &Everything, url: &str, client: &Client) -> Explanation {
         let mut explanation = answer(given, url, client);
         if let Some(file) = explanation.rules_file() {
@@ -40,7 +40,7 @@ impl House {
         explanation
     }
 
-    /// Does what a remedy says. The text that was there before.
+    /// Applies a remedy. Returns the file and its previous text.
     pub(super) fn follow(&self, remedy: &Remedy, toml: &str) -> (PathBuf, Option<String>) {
         let file = remedy.file.clone().unwrap();
         let before = std::fs::read_to_string(&file).ok();
@@ -58,7 +58,7 @@ impl House {
         (file, before)
     }
 
-    /// Follows a remedy, asks again, and takes it back. `counted` is what there is of hosts, paths and rules.
+    /// Applies a remedy, asks again, and undoes it. `counted` is the number of hosts, paths and rules.
     pub(super) fn is_let_in(&self, remedy: &Remedy, url: &str, client: &Client, counted: &[usize; 3]) {
         let toml = remedy.toml.as_deref().unwrap();
         let whole = |toml: &str| {
@@ -92,7 +92,7 @@ pub(super) fn restore(file: &PathBuf, before: Option<String>) {
     }
 }
 
-/// Hosts, HTTP paths and rules of the other services.
+/// The number of hosts, HTTP paths, and rules of other services.
 pub(super) fn count(given: &Everything) -> [usize; 3] {
     let hosts = || given.table.iter();
     [
