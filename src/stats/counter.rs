@@ -1,4 +1,4 @@
-//! One number of one worker.
+//! One number that one worker counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds to it. Only the thread that the counter belongs to may do this: another one's addition could be lost.
+    /// Adds to the number. Only the thread that owns the counter may do this. An addition by another thread could be
+    /// lost.
     pub(super) fn add(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
-    /// What it is.
+    /// The number.
     pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What is counted (contract section 8, Metrics). Each worker has a block of counters, and it alone writes them. So there is no
-//! lock, no atomic addition, and no cache line that two workers write. A reader adds the blocks up.
+//! The counters (contract section 8, Metrics). Each worker has a block of counters that only this worker writes. So
+//! there is no lock, no atomic addition, and no cache line that two workers write. A reader adds the blocks up.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ const CARRIERS: usize = Carrier::ALL.len();
 const REASONS: usize = Reason::ALL.len();
 const CAUSES: usize = Cause::ALL.len();
 
-/// What became of a request (HTTP) or a connection (others).
+/// What happened to a request (HTTP) or a connection (other services).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionKind {
-    /// It went to a target.
+    /// It was forwarded to a target.
     Forwarded,
-    /// It was sent to another URL.
+    /// It was redirected to another URL.
     Redirected,
     /// It was an ACME challenge, and Portward answered it.
     Challenge,
-    /// It came without the login that its path demands, and was asked for it.
+    /// It came without the login that its path demands. Portward asked for the login.
     Login,
-    /// It opened a WebSocket that ends at Portward.
+    /// It opened a WebSocket that Portward itself ends.
     WebSocket,
-    /// Portward answered it, where credentials are exchanged.
+    /// It was an exchange of credentials, which Portward answered.
     Exchange,
     /// It was refused.
     Rejected,
 }
 
 impl DecisionKind {
-    /// Every one.
+    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Forwarded,
         Self::Redirected,
@@ -58,7 +58,7 @@ impl DecisionKind {
     }
 }
 
-/// Toward which side bytes go.
+/// The side to which bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To the target.
@@ -80,12 +80,12 @@ impl Direction {
     }
 }
 
-/// With which side a TLS handshake was made.
+/// The peer of a TLS handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// With a client.
+    /// A client.
     Client,
-    /// With a target.
+    /// A target.
     Target,
 }
 
@@ -102,7 +102,7 @@ impl Side {
     }
 }
 
-/// What is counted of one service: `N` is a number, `D` are durations.
+/// The counters of one service. `N` is a number, `D` are durations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct OfService<N, D> {
     opened: [N; CARRIERS],
@@ -110,7 +110,7 @@ struct OfService<N, D> {
     verdicts: [N; DecisionKind::ALL.len()],
     rejected: [N; REASONS],
     bytes: [N; 2],
-    /// Addresses of targets that could not be used.
+    /// How often an address of a target could not be used.
     failures: ByCause<N>,
     connect: D,
     first_byte: D,
@@ -130,7 +130,7 @@ impl<N: Default> Default for ByCause<N> {
 #[derive(Debug, Default)]
 pub struct Counters {
     services: PerService<OfService<Counter, Histogram>>,
-    /// Failed ones first.
+    /// For each side the failed handshakes, then the successful ones.
     handshakes: [[Counter; 2]; Side::ALL.len()],
 }
 
@@ -141,56 +141,56 @@ fn add(counters: &[Counter], at: usize, count: u64) {
 }
 
 impl Counters {
-    /// A connection has been accepted.
+    /// Counts a connection that has been accepted.
     pub fn opened(&self, service: Service, carrier: Carrier) {
         add(&self.services[service].opened, carrier as usize, 1);
     }
 
-    /// It has ended.
+    /// Counts a connection that has ended.
     pub fn closed(&self, service: Service, carrier: Carrier) {
         add(&self.services[service].closed, carrier as usize, 1);
     }
 
-    /// A decision that is no refusal.
+    /// Counts a decision that is not a refusal.
     pub fn decided(&self, service: Service, verdict: DecisionKind) {
         add(&self.services[service].verdicts, verdict as usize, 1);
     }
 
-    /// A refusal: at the door, by the rules, or in the middle of a relay.
+    /// Counts a refusal: by the guard, by the rules, or in the middle of a relay.
     pub fn rejected(&self, service: Service, reason: Reason) {
         self.decided(service, DecisionKind::Rejected);
         add(&self.services[service].rejected, reason as usize, 1);
     }
 
-    /// Bytes have gone to one side.
+    /// Counts bytes that were sent to one side.
     pub fn moved(&self, service: Service, direction: Direction, count: u64) {
         add(&self.services[service].bytes, direction as usize, count);
     }
 
-    /// A TLS handshake is over.
+    /// Counts a TLS handshake that has ended.
     pub fn handshake(&self, side: Side, succeeded: bool) {
         if let Some(counters) = self.handshakes.get(side as usize) {
             add(counters, usize::from(succeeded), 1);
         }
     }
 
-    /// A target connection was opened in this time: TCP, PROXY header and TLS.
+    /// Counts a new target connection. `time` is how long TCP, PROXY header and TLS took.
     pub fn connected(&self, service: Service, time: Duration) {
         self.services[service].connect.add(time);
     }
 
-    /// An address of a target could not be used, for this cause.
+    /// Counts an address of a target that could not be used, with the cause.
     pub fn failed(&self, service: Service, cause: Cause) {
         add(&self.services[service].failures.0, cause as usize, 1);
     }
 
-    /// A target has answered in this time, from the moment when it could be asked.
+    /// Counts an answer of a target. `time` runs from the moment at which the target could be asked.
     pub fn answered(&self, service: Service, time: Duration) {
         self.services[service].first_byte.add(time);
     }
 }
 
-/// The counters as they are read: the sum over all workers.
+/// The counters for a reader: the sum over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     services: PerService<OfService<u64, Durations>>,
@@ -208,7 +208,7 @@ impl Totals {
     pub(super) fn add(&mut self, counters: &Counters) {
         for (service, from) in counters.services.iter() {
             let into = &mut self.services[service];
-            // What has ended before what has begun: never more of the former.
+            // The ended connections are read first, so that their number never exceeds that of the opened ones.
             sum(&mut into.closed, &from.closed);
             sum(&mut into.opened, &from.opened);
             sum(&mut into.verdicts, &from.verdicts);
@@ -228,7 +228,7 @@ impl Totals {
         at(&self.services[service].opened, carrier as usize)
     }
 
-    /// Those of them that are open.
+    /// Accepted connections that are still open.
     pub fn open(&self, service: Service, carrier: Carrier) -> u64 {
         let closed = at(&self.services[service].closed, carrier as usize);
         self.connections(service, carrier).saturating_sub(closed)
@@ -244,12 +244,12 @@ impl Totals {
         at(&self.services[service].rejected, reason as usize)
     }
 
-    /// Bytes that have gone to one side.
+    /// Bytes that were sent to one side.
     pub fn bytes(&self, service: Service, direction: Direction) -> u64 {
         at(&self.services[service].bytes, direction as usize)
     }
 
-    /// TLS handshakes, those that succeeded or those that failed.
+    /// TLS handshakes that succeeded, or that failed.
     pub fn handshakes(&self, side: Side, succeeded: bool) -> u64 {
         self.handshakes.get(side as usize).map_or(0, |numbers| at(numbers, usize::from(succeeded)))
     }
@@ -317,7 +317,7 @@ mod tests {
         assert_eq!((totals.handshakes(Side::Target, true), totals.handshakes(Side::Client, true)), (2, 0));
     }
 
-    /// The tables are indexed by the order of the closed sets.
+    /// The order of the closed sets is that of their numbers, which are the indices of the tables.
     #[test]
     fn the_sets_are_in_the_order_of_their_numbers() {
         assert!(Carrier::ALL.iter().enumerate().all(|(at, one)| *one as usize == at));

@@ -1,11 +1,12 @@
-//! The newest decisions (contract section 8, `/v1/decisions`): so many refused ones, and so many others.
+//! The newest decisions (contract section 8, `/v1/decisions`): a number of refusals, and a number of others.
 //!
-//! A worker writes a decision into a box of its own, and moves what is in the box into the rings when it is full. So it
-//! meets other workers once in [`BOX`] decisions. A reader empties all boxes first. Followers are readers that come again:
-//! a worker knows nothing of them, and one that reads too seldom misses decisions and is told how many.
+//! A worker writes a decision into a box of its own. When the box is full it moves all of it into the rings. So a
+//! worker meets other workers only once in [`BOX`] decisions. A reader empties all boxes first. Followers are readers
+//! that come again. Workers know nothing of them. A follower that reads too seldom misses decisions and is told how
+//! many.
 //!
-//! All memory is bounded by [`KEPT`] and [`BOX`], and taken as it is needed. What clients have sent is kept as it came, so it
-//! is to be escaped where it is shown; queries and what stands before an `@` in a Host are not kept.
+//! All memory is bounded by [`KEPT`] and [`BOX`], and is allocated when it is needed. Text of clients is kept as it
+//! came, so it must be escaped when it is shown. Queries, and text before an `@` in a Host, are not kept.
 
 mod failed;
 mod ring;
@@ -25,68 +26,68 @@ use crate::service::{Carrier, Service};
 
 /// How many decisions of each kind are kept.
 pub const KEPT: usize = 5_000;
-/// How many bytes of text are kept of each (contract section 8).
+/// How many octets of text are kept of each decision (contract section 8).
 pub const TEXT: usize = 256;
 /// How many decisions a worker writes before it moves them into the rings.
 pub const BOX: usize = 32;
 
-/// How much is kept of a host, or of who is asked for.
+/// How many octets are kept of a host, or of a SIP or H.323 name.
 const HOST: usize = 120;
-/// How much is kept of a method or a verb.
+/// How many octets are kept of a method or an operation.
 const VERB: usize = 16;
-/// How much is kept of a user.
+/// How many octets are kept of a user.
 const USER: usize = 64;
-/// How much is kept of a path, or of the verdict on a certificate, if there is room.
+/// How many octets are kept of a path, or of the verdict on a certificate, if there is room.
 const REST: usize = 255;
 
-/// How much is kept of what has failed.
+/// How many octets are kept of a target's failures.
 const ROOM: usize = 120;
-/// The parts of a text. The last one, of which [`FAILED`] is the number, stands before the others.
+/// The number of parts of a text. The last part, whose number is [`FAILED`], stands before the others.
 const PARTS: usize = 5;
 const FAILED: usize = 4;
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It went to a target.
+    /// It was forwarded to a target.
     Forwarded {
-        /// Which.
+        /// The target's address.
         to: SocketAddr,
-        /// The connection was opened for it.
+        /// A new connection to the target was opened for it.
         new: bool,
     },
-    /// It was sent to the same URL by HTTPS.
+    /// It was redirected to the same URL by HTTPS.
     Redirected,
     /// It was an ACME challenge, and Portward answered it.
     Challenge,
-    /// It came without the login that its path demands, and was asked for it.
+    /// It came without the login that its path demands. Portward asked for the login.
     AskedToLogIn,
-    /// It opened a WebSocket with SIP in it, which ends at Portward.
+    /// It opened a WebSocket that carries SIP. Portward itself ends that WebSocket.
     WebSocket,
-    /// Portward answered it, where credentials are exchanged.
+    /// It was an exchange of credentials, which Portward answered.
     Exchanged,
     /// It was refused.
     Rejected {
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What lies behind the reason, where that is known.
+        /// The cause behind the reason, if it is known.
         cause: Option<Cause>,
     },
 }
 
-/// A decision as it is made.
+/// A decision at the moment when it is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Made<'a> {
-    /// What it is.
+    /// The decision.
     pub(super) fate: Fate,
-    /// When: nanoseconds since 1970.
+    /// The time, in nanoseconds since 1970.
     pub(super) at: u64,
-    /// What of a target has failed.
+    /// The failures of the target.
     pub(super) failures: &'a [Failure],
 }
 
 impl Fate {
-    /// By which it is counted.
+    /// The kind under which the decision is counted.
     pub const fn verdict(self) -> DecisionKind {
         match self {
             Self::Forwarded { .. } => DecisionKind::Forwarded,
@@ -99,7 +100,7 @@ impl Fate {
         }
     }
 
-    /// Why it was refused.
+    /// Why the request was refused. `None`: it was not.
     pub const fn reason(self) -> Option<Reason> {
         match self {
             Self::Rejected { reason, .. } => Some(reason),
@@ -107,7 +108,7 @@ impl Fate {
         }
     }
 
-    /// Where it went.
+    /// The target to which it was forwarded.
     pub const fn target(self) -> Option<SocketAddr> {
         match self {
             Self::Forwarded { to, .. } => Some(to),
@@ -116,37 +117,37 @@ impl Fate {
     }
 }
 
-/// What is known of whom a decision is about.
+/// The connection that a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     /// The number of the connection.
     pub id: u64,
-    /// The client, as far as it is believed.
+    /// The client's address, as far as it is believed.
     pub client: IpAddr,
-    /// Its port; 0: a load balancer has named the client, so its port is not known.
+    /// The client's port. 0: a load balancer has named the client, so its port is not known.
     pub port: u16,
-    /// What is spoken.
+    /// The service.
     pub service: Service,
-    /// How it came.
+    /// The carrier.
     pub carrier: Carrier,
 }
 
 /// One decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
-    /// Whom it is about.
+    /// The connection that it is about.
     pub about: About,
-    /// What it is.
+    /// The decision.
     pub fate: Fate,
-    /// When: nanoseconds since 1970.
+    /// The time, in nanoseconds since 1970.
     pub at: u64,
-    /// The parts of which not all was kept, a bit each.
+    /// One bit for each part: the part was cut.
     cut: u8,
-    /// A user and a password before the Host were not kept.
+    /// The Host had a user and a password in front, which were not kept.
     lacks_userinfo: bool,
-    /// What kind of text this is.
+    /// The kind of the text.
     kind: Kind,
-    /// Why the client's certificate proves nothing of the name.
+    /// Why the client's certificate does not prove the name.
     unproven: Option<Cause>,
     lengths: [u8; PARTS],
     text: [u8; TEXT],
@@ -187,17 +188,17 @@ impl Decision {
             Subject::Unknown => self.kind = Kind::Unknown,
             Subject::Http { host, method, target, version, user } => {
                 self.kind = Kind::Http(version);
-                // A host with a user before it is always refused.
+                // A Host with a user in front is always refused.
                 let before = self.is_refusal().then(|| memchr::memrchr(b'@', host)).flatten();
                 let named = before.and_then(|at| host.get(at + 1..));
                 self.lacks_userinfo = named.is_some();
                 let host = named.unwrap_or(host);
-                // The question mark stays: it says that there was a query.
+                // The question mark stays. It shows that there was a query.
                 let path = target.iter().position(|octet| *octet == b'?');
                 let path = path.and_then(|at| target.get(..=at)).unwrap_or(target);
                 let at = self.put(begin, (0, host, HOST));
                 let at = self.put(at, (1, method, VERB));
-                // A long path takes no room from the user.
+                // A long path must leave room for the user.
                 let at = self.put(at, (2, path, REST - user.len().min(USER)));
                 self.put(at, (3, user, USER));
             }
@@ -211,7 +212,7 @@ impl Decision {
         }
     }
 
-    /// Keeps a part of the text, at most `cap` of it, from `at` on; where the next part begins.
+    /// Keeps at most `cap` octets of a part of the text, at `at`. Returns where the next part begins.
     #[inline]
     fn put(&mut self, at: usize, (number, part, cap): (usize, &[u8], usize)) -> usize {
         let taken = part.len().min(cap).min(TEXT - at.min(TEXT));
@@ -225,8 +226,8 @@ impl Decision {
         at + taken
     }
 
-    /// Keeps what of a target has failed, before everything else, so that no long path takes the room; where the next part
-    /// begins.
+    /// Keeps the failures of a target. They are kept before everything else, so that a long path cannot take their
+    /// room. Returns where the next part begins.
     #[cold]
     fn put_failures(&mut self, failures: &[Failure]) -> usize {
         let mut octets = Vec::new();
@@ -242,18 +243,18 @@ impl Decision {
         self.put(0, (FAILED, &octets, ROOM))
     }
 
-    /// What of the target has failed, as far as it is kept.
+    /// The failures of the target, as far as they are kept.
     pub fn failures(&self) -> Vec<Failure> {
         let mut octets = self.text.get(..self.length(FAILED)).unwrap_or_default();
         std::iter::from_fn(|| decode(&mut octets)).collect()
     }
 
-    /// Not all of the text was kept.
+    /// Whether some text was cut.
     pub const fn is_cut(&self) -> bool {
         self.cut != 0
     }
 
-    /// All of what was asked for was kept: a Host, a method and a path; or who is asked for, a verb and a name.
+    /// Whether the question was kept whole: Host, method and path, or name, operation and user.
     pub const fn is_whole(&self) -> bool {
         self.cut & 0b111 == 0 && !self.lacks_userinfo
     }
@@ -267,7 +268,7 @@ impl Decision {
         std::array::from_fn(|part| rest.split_off(..self.length(part)).unwrap_or_default())
     }
 
-    /// What was asked for, as far as it is kept.
+    /// The question, as far as it is kept.
     pub fn subject(&self) -> Subject<'_> {
         let [one, two, three, four] = self.parts();
         match self.kind {
@@ -283,7 +284,7 @@ impl Decision {
         }
     }
 
-    /// The same as a line of the log; `failures` are [`Self::failures`].
+    /// The decision as a line of the log. `failures` are [`Self::failures`].
     pub fn line<'a>(&'a self, failures: &'a [Failure]) -> Line<'a> {
         let About { id, client, port, service, carrier } = self.about;
         let outcome = match self.fate {
@@ -303,7 +304,7 @@ impl Decision {
     }
 }
 
-/// What one worker has decided and not moved yet.
+/// The decisions of one worker that have not been moved into the rings yet.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: Box<[Decision]>,
@@ -311,7 +312,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes a decision and when it fell. True: the box is full, and [`Decisions::take`] is to empty it.
+    /// Writes a decision. True: the box is full, and [`Decisions::take`] must empty it.
     #[inline]
     pub(super) fn write(&mut self, about: About, subject: Subject<'_>, made: Made<'_>) -> bool {
         if self.waiting.is_empty() {
@@ -326,18 +327,18 @@ impl Outbox {
 }
 
 impl Outbox {
-    /// Moves what waits behind the decisions of other workers.
+    /// Moves all decisions behind those of other workers in `waiting`.
     pub(super) fn move_to(&mut self, waiting: &mut Vec<Decision>) {
         waiting.extend(self.waiting.iter().take(std::mem::take(&mut self.count)));
     }
 
-    /// Forgets everything, and gives its memory back.
+    /// Forgets all decisions and frees their memory.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
-/// How often a follower may look for news without being a burden.
+/// The pause of a follower between two reads. With it a follower is no burden.
 pub const GLANCE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

@@ -4,32 +4,32 @@ use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The upper bounds of the buckets, in microseconds: from a target in the same rack to one that hardly answers. Longer
-/// durations are in a last bucket without a bound.
+/// The upper bounds of the buckets, in microseconds. They reach from a target in the same rack to a target that hardly
+/// answers. Longer durations are in a last bucket without a bound.
 pub const BOUNDS: [u64; 13] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     10_000_000,
 ];
 
-/// Durations that one worker has seen.
+/// The durations that one worker has counted.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
     buckets: [Counter; BOUNDS.len() + 1],
-    /// Microseconds.
+    /// The sum of all durations, in microseconds.
     sum: Counter,
 }
 
-/// A histogram as it is read: the sum over all workers.
+/// A histogram for a reader: the sum over all workers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// How many durations are in each bucket alone. The last one is without a bound.
+    /// The number of durations in each bucket alone. The last bucket has no bound.
     pub buckets: [u64; BOUNDS.len() + 1],
-    /// All durations together, in microseconds.
+    /// The sum of all durations, in microseconds.
     pub sum: u64,
 }
 
 impl Histogram {
-    /// Counts one. By the worker that it belongs to.
+    /// Counts a duration. Only the worker that owns the histogram may call it.
     pub(super) fn add(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let at = BOUNDS.partition_point(|bound| *bound < micros);
@@ -39,7 +39,7 @@ impl Histogram {
         self.sum.add(micros);
     }
 
-    /// Adds what it holds to `durations`.
+    /// Adds its contents to `durations`.
     pub(super) fn read(&self, durations: &mut Durations) {
         for (sum, bucket) in durations.buckets.iter_mut().zip(&self.buckets) {
             *sum += bucket.get();
@@ -49,12 +49,12 @@ impl Histogram {
 }
 
 impl Durations {
-    /// How many there are.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// Every bound in seconds, with the number of durations up to it, as Prometheus wants them. The last bound is infinite.
+    /// Every bound in seconds with the number of durations up to it, in Prometheus' form. The last bound is infinite.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let bounds = BOUNDS.iter().map(|micros| Duration::from_micros(*micros).as_secs_f64());
         let counts = self.buckets.iter().scan(0, |sum, count| {

@@ -1,10 +1,10 @@
-//! An hour of the counters in steps of ten seconds, by service and outcome (contract section 8, `/v1/history`).
+//! An hour of the counters, in steps of ten seconds, by service and outcome (contract section 8, `/v1/history`).
 //!
-//! One thread samples what all workers have counted ([`Stats::sample`]) and keeps the differences. Workers and requests know
-//! nothing of it. A step that no sample fell into (the machine slept) is empty, and what was counted meanwhile stands in the
-//! step of the next sample.
+//! One thread samples the counters of all workers ([`Stats::sample`]) and keeps the differences. Workers and requests
+//! know nothing of it. If no sample falls into a step, because the machine slept, the step is empty. Its counts are
+//! then in the step of the next sample.
 //!
-//! The steps take at most [`MEMORY`] octets, and that memory is taken as the hour passes.
+//! The steps take at most [`MEMORY`] octets. The memory is allocated as the hour passes.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,23 +14,23 @@ use super::{DecisionKind, Direction, Stats, Totals};
 use crate::reason::Reason;
 use crate::service::{Carrier, PerService, Service};
 
-/// How long a step is.
+/// The length of a step.
 pub const STEP: Duration = Duration::from_secs(10);
 /// How many steps are kept: an hour.
 pub const STEPS: usize = 360;
-/// What all steps take at most.
+/// The most memory that the steps take, in octets.
 pub const MEMORY: usize = STEPS * size_of::<Step>();
 
 const _: () = assert!(MEMORY <= 128 * 1024);
 
-/// What has happened in one step.
+/// The events of one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
     services: PerService<OfService>,
     rejected: [u32; Reason::ALL.len()],
 }
 
-/// What has happened of one service.
+/// The events of one service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct OfService {
     opened: u32,
@@ -73,7 +73,7 @@ impl Step {
         self.services[service].opened
     }
 
-    /// Connections that were open at its end.
+    /// Connections that were open at the end of the step.
     pub fn open(&self, service: Service) -> u32 {
         self.services[service].open
     }
@@ -83,7 +83,7 @@ impl Step {
         self.services[service].verdicts.get(verdict as usize).copied().unwrap_or_default()
     }
 
-    /// Octets to one side.
+    /// Octets that were sent to one side.
     pub fn bytes(&self, service: Service, direction: Direction) -> u64 {
         self.services[service].bytes.get(direction as usize).copied().unwrap_or_default()
     }
@@ -94,26 +94,26 @@ impl Step {
     }
 }
 
-/// The steps, and what was counted up to their end.
+/// The steps, and the counters at the end of the last one.
 #[derive(Debug, Default)]
 pub(super) struct History(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
     steps: VecDeque<Step>,
-    /// The number of the step that is under way, since the start.
+    /// The number of the running step, counted from the start.
     current: u64,
     totals: Totals,
 }
 
-/// Steps that follow each other.
+/// Consecutive steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Steps {
-    /// These, the oldest first.
+    /// The steps, the oldest first.
     pub steps: Vec<Step>,
-    /// The number of the first one. Numbers count from the start of Portward.
+    /// The number of the first step. Numbers count from the start of Portward.
     pub first: u64,
-    /// When the first one began.
+    /// When the first step began.
     pub start: SystemTime,
 }
 
@@ -123,7 +123,7 @@ impl Kept {
         if now <= self.current {
             return;
         }
-        // Steps that are longer ago than the hour are not made first.
+        // Missed steps from before the last hour are not made.
         let missed = (now - self.current - 1).min(STEPS as u64);
         for _ in 0..missed {
             let empty = Step::between(&self.totals, &self.totals);
@@ -139,7 +139,7 @@ impl Kept {
             self.steps.pop_front();
         }
         if self.steps.len() == self.steps.capacity() {
-            // A queue that grows by itself would take more than it is allowed to.
+            // A queue that grows by itself would allocate more than its limit.
             self.steps.reserve_exact(STEPS / 12);
         }
         self.steps.push_back(step);
@@ -153,7 +153,7 @@ impl History {
 }
 
 impl Stats {
-    /// Ends the step that is under way, if its time is over. To be called at least every second, by one thread.
+    /// Ends the running step if its time is over. One thread must call this at least every second.
     pub fn sample(&self) {
         let uptime = self.uptime();
         if uptime.as_secs() / STEP.as_secs() > self.history.lock().current {
@@ -162,8 +162,8 @@ impl Stats {
         }
     }
 
-    /// The steps that have ended, from the number `from` on, at most `limit`. Their times are by the clock of this moment, so
-    /// that a clock that was set meanwhile is no matter.
+    /// At most `limit` ended steps, from the number `from` on. Their times are computed from the present clock, so it
+    /// does not matter if the clock was set in between.
     pub fn steps(&self, from: u64, limit: usize) -> Steps {
         let kept = self.history.lock();
         let oldest = kept.current - kept.steps.len() as u64;

@@ -1,10 +1,10 @@
 //! The table of live connections (contract section 8, `/v1/connections`).
 //!
-//! Each worker has a part of the table for the connections that it serves, and locks it when one begins or ends. While a
-//! connection lives its own entry is written, which no other connection uses. A reader goes through the parts in pieces, so
-//! that no worker waits for it for long.
+//! Each worker has a part of the table for its own connections. It locks the part when a connection begins or ends.
+//! While a connection lives only its own entry is written, which no other connection uses. A reader goes through the
+//! parts in pieces, so that no worker waits long for it.
 //!
-//! An entry and its place take at most [`MEMORY`] bytes of an idle connection.
+//! The entry of an idle connection and its place take at most [`MEMORY`] octets.
 
 mod table;
 
@@ -25,19 +25,19 @@ use crate::cause::Cause;
 use crate::io::Meter;
 use crate::service::{Carrier, Service};
 
-/// What a connection in the table costs, with names of usual length (tested in tests/stats_memory.rs).
+/// The memory of a connection in the table, in octets, with names of usual length (tested in tests/stats_memory.rs).
 pub const MEMORY: usize = 256;
 
-/// What is known of a connection when it begins.
+/// The facts about a connection when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
-    /// Its number.
+    /// The connection's number.
     pub id: u64,
-    /// The client: the peer, or the one that a PROXY header names.
+    /// The client: the peer, or the address in a PROXY header.
     pub client: SocketAddr,
-    /// What is spoken.
+    /// The service.
     pub service: Service,
-    /// How it came.
+    /// The carrier.
     pub carrier: Carrier,
 }
 
@@ -48,35 +48,35 @@ struct Entry {
     bytes: [AtomicU64; 2],
     id: u64,
     rest: Mutex<Rest>,
-    /// By [`Stats::seconds`].
+    /// When it began, by [`Stats::seconds`].
     since: u32,
-    /// When bytes moved last.
+    /// When bytes were sent last.
     moved: AtomicU32,
-    /// When the target could be asked something that it has not answered yet, by [`Stats::ticks`]; 0: never.
+    /// When the target could be asked a request that it has not answered yet, by [`Stats::ticks`]. 0: never.
     asked: AtomicU32,
     requests: AtomicU32,
     place: u32,
     worker: u16,
     service: Service,
-    /// How it came, by which it is counted.
+    /// The first carrier, under which the connection is counted.
     carrier: Carrier,
     is_ended: AtomicBool,
-    /// One more than the number of the cause for which the client's certificate proves nothing; 0: none.
+    /// Why the client's certificate proves nothing: one more than the number of the cause. 0: no cause.
     unproven: AtomicU8,
 }
 
-/// What is seldom touched.
+/// The fields that seldom change.
 #[derive(Debug)]
 struct Rest {
     client: Client,
-    /// What carries it now: StartTLS changes that.
+    /// The present carrier. StartTLS changes it.
     carrier: Carrier,
     route: Route,
     /// The task of the connection.
     waker: Option<Waker>,
 }
 
-/// An address without what only IPv6 sockets know, which is smaller.
+/// An address without the fields that only IPv6 sockets have. It is smaller.
 #[derive(Debug, Clone, Copy)]
 struct Client {
     address: IpAddr,
@@ -89,26 +89,26 @@ impl From<SocketAddr> for Client {
     }
 }
 
-/// A connection's own hand on its entry. The entry leaves the table when this is dropped.
+/// A connection's handle on its entry. The entry leaves the table when the handle is dropped.
 #[derive(Debug)]
 pub struct Registered(Arc<Entry>);
 
-/// A live connection, as it is shown.
+/// A live connection for a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// Number, client, service and carrier.
     pub opening: Opening,
-    /// How long it lives, in seconds.
+    /// The age of the connection, in seconds.
     pub age: u32,
-    /// How long nothing has moved, in seconds.
+    /// How long no byte was sent, in seconds.
     pub idle: u32,
     /// Requests that were decided (HTTP).
     pub requests: u32,
     /// Bytes to the target and to the client.
     pub bytes: [u64; 2],
-    /// Where it leads; empty before the decision.
+    /// The connection's route. Empty before the decision.
     pub route: Route,
-    /// Why the client's certificate proves nothing of the name; `None`: it does, or nothing had to be proven.
+    /// Why the client's certificate does not prove the name. `None`: it does, or nothing had to be proven.
     pub unproven: Option<Cause>,
     /// An administrator has ended it.
     pub is_ended: bool,
@@ -124,8 +124,8 @@ impl Entry {
         [up.load(Ordering::Relaxed), down.load(Ordering::Relaxed)]
     }
 
-    /// Only the connection's own task calls this, and it runs on the connection's worker. True: something has gone to the
-    /// client.
+    /// Only the connection's own task may call this. It runs on the connection's worker. Returns whether bytes were
+    /// sent to the client since the last call.
     fn set(&self, bytes: [u64; 2]) -> bool {
         let [old_up, old_down] = self.bytes();
         let [up, down] = bytes;
@@ -192,7 +192,7 @@ impl Entry {
 }
 
 impl Registered {
-    /// Bytes have gone to one side outside of a relay.
+    /// Counts bytes that were sent to one side outside of a relay.
     pub fn add(&self, direction: Direction, count: u64) {
         let [up, down] = self.0.bytes();
         self.0.set(match direction {
@@ -201,7 +201,7 @@ impl Registered {
         });
     }
 
-    /// One request more was decided.
+    /// Counts a request that was decided.
     pub fn count_request(&self) {
         let requests = self.requests().wrapping_add(1);
         self.0.requests.store(requests, Ordering::Relaxed);
@@ -212,38 +212,38 @@ impl Registered {
         self.0.requests.load(Ordering::Relaxed)
     }
 
-    /// Where the connection leads from now on.
+    /// Sets the connection's route.
     pub fn set_route(&self, identity: [&[u8]; 2], host: &str, verdict: &str, target: SocketAddr) {
         self.0.rest().route.set(identity, host, verdict, target);
     }
 
-    /// Why the client's certificate proves nothing of the name that it has asked by.
+    /// Sets why the client's certificate does not prove the name in the request.
     pub fn set_unproven(&self, cause: Option<Cause>) {
         let number = cause.map_or(0, |cause| cause as u8 + 1);
         self.0.unproven.store(number, Ordering::Relaxed);
     }
 
-    /// The target that the connection leads to, or led to last.
+    /// The present target of the connection, or the last one.
     pub fn target(&self) -> Option<SocketAddr> {
         self.0.rest().route.target()
     }
 
-    /// A PROXY header has named another client.
+    /// Sets the client that a PROXY header has named.
     pub fn set_client(&self, client: SocketAddr) {
         self.0.rest().client = client.into();
     }
 
-    /// Another carrier than that with which it came. What is counted by carrier stays as it is.
+    /// Sets the present carrier. Counts by carrier keep the first one.
     pub fn set_carrier(&self, carrier: Carrier) {
         self.0.rest().carrier = carrier;
     }
 
-    /// The target can be asked since `now`. The time until its first byte is counted.
+    /// Notes that the target can be asked from `now` on. The time until its first byte is counted.
     pub fn asked(&self, now: Moment) {
         self.0.asked.store(Stats::ticks(now).max(1), Ordering::Relaxed);
     }
 
-    /// The target has answered, on this connection to it.
+    /// Notes that the target has answered. `by` is the connection to it.
     pub fn answered(&self, by: Option<&OpenAtTarget>) {
         if self.0.asked.load(Ordering::Relaxed) != 0 {
             self.0.answered(by);
@@ -255,8 +255,8 @@ impl Registered {
         Relayed { live: self, target }
     }
 
-    /// Has the task that calls this, which serves the connection, polled when an administrator ends the connection,
-    /// and by [`Stats::wake_all`].
+    /// Lets the calling task, which serves the connection, be polled when an administrator ends the connection, and by
+    /// [`Stats::wake_all`].
     pub async fn attend(&self) {
         poll_fn(|cx| {
             self.0.rest().waker = Some(cx.waker().clone());
@@ -270,8 +270,7 @@ impl Registered {
         self.0.is_ended.load(Ordering::Acquire)
     }
 
-    /// Ready when an administrator ends the connection. The task that called [`Self::attend`] is polled
-    /// then.
+    /// Ready when an administrator ends the connection. The task that called [`Self::attend`] is polled then.
     pub fn poll_ended(&self) -> Poll<()> {
         if self.is_ended() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -282,7 +281,7 @@ impl Registered {
     }
 }
 
-/// Counts the bytes of a relay. The first byte from the target is an answer.
+/// Counts the bytes of a relay. The first byte from the target counts as its answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Relayed<'a> {
     live: &'a Registered,
@@ -305,14 +304,14 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let Entry { stats, worker, place, service, carrier, .. } = &*self.0;
         stats.worker(*worker).closed(*service, *carrier);
-        // The waker holds the task, and the task holds the entry.
+        // The waker holds the task, and the task holds the entry. This ends that circle.
         self.0.rest().waker = None;
         stats.shard(*worker).remove(*place);
     }
 }
 
 impl Stats {
-    /// Puts a connection that the worker of this number serves into the table.
+    /// Enters a connection into the table. `worker` is the number of the worker that serves it.
     pub fn register(self: &Arc<Self>, worker: u16, opening: Opening) -> Registered {
         let Opening { id, client, service, carrier } = opening;
         self.worker(worker).opened(service, carrier);

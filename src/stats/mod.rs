@@ -1,18 +1,18 @@
-//! What Portward knows of its own work (contract section 8): counters, live connections, the newest decisions.
+//! Statistics about Portward's own work (contract section 8): counters, live connections, the newest decisions.
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | `counters` | a block of numbers a worker, which a reader adds up |
+//! | `counters` | a block of numbers for each worker, which a reader adds up |
 //! | `histogram` | durations in fixed buckets |
-//! | `live`, `route` | the table of live connections, and where each leads |
+//! | `live`, `route` | the table of live connections, and the route of each |
 //! | `decisions` | the newest decisions, and followers of them |
 //! | `history` | an hour of the counters in steps |
-//! | `targets` | what is known of each address of a target |
+//! | `targets` | figures about each address of a target |
 //! | `top` | the busiest hosts and clients of the last minutes |
 //!
-//! Everything is fed from one place in `conn`, where endings and decisions are written, and from `upstream`, which opens
-//! connections to targets. It decides nothing, and no worker waits for a reader for longer than it takes to copy a few
-//! entries.
+//! Two places feed the statistics: `conn`, where endings and decisions are written, and `upstream`, which opens
+//! connections to targets. The statistics decide nothing. No worker waits for a reader longer than it takes to copy a
+//! few entries.
 
 mod counter;
 mod counters;
@@ -50,7 +50,7 @@ const TICK_BITS: u32 = 13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
 
-/// What belongs to one worker: on cache lines of its own.
+/// The statistics of one worker, on cache lines of their own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Worker {
@@ -61,31 +61,31 @@ struct Worker {
     targets: targets::Tallies,
 }
 
-/// All of it.
+/// All statistics.
 #[derive(Debug)]
 pub struct Stats {
     workers: Box<[Worker]>,
-    /// Used when a number names no worker.
+    /// Used for a number that belongs to no worker.
     unknown: Worker,
     decisions: Decisions,
-    /// Held while decisions are moved from all boxes into the rings, so that one thread does it at a time.
+    /// Held while decisions are moved from all boxes into the rings. So only one thread does it at a time.
     gathering: Mutex<()>,
     /// Whether decisions are kept (`admin.decisions`).
     keeps: AtomicBool,
     history: history::History,
-    /// Addresses that were listed, by the last reason. Seldom, so that workers may share it.
+    /// How many addresses were listed, by the last reason. Workers share it, because it changes seldom.
     listed: [AtomicU64; Reason::ALL.len()],
     started: Instant,
-    /// When, for people.
+    /// The time of the start, for people.
     since: SystemTime,
-    /// The same in nanoseconds since 1970.
+    /// The time of the start, in nanoseconds since 1970.
     began: u64,
-    /// Seconds since then, as [`Stats::tick`] has last found them.
+    /// Seconds since the start, as of the last [`Stats::tick`].
     seconds: AtomicU32,
 }
 
 impl Stats {
-    /// For so many workers.
+    /// Statistics for `count` workers.
     pub fn of_workers(count: u16) -> Self {
         let since = SystemTime::now();
         let began = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
@@ -120,19 +120,19 @@ impl Stats {
         self.at(worker).outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The counters of the worker of this number, for this worker alone.
+    /// The counters of the worker with this number. Only this worker may write them.
     pub fn worker(&self, number: u16) -> &Counters {
         &self.at(number).counters
     }
 
-    /// What all workers have counted.
+    /// The sum of the counters of all workers.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         self.workers().for_each(|worker| totals.add(self.worker(worker)));
         totals
     }
 
-    /// An address was listed, for this reason at the last.
+    /// Counts an address that was listed. `reason` is the last of its reasons.
     pub fn listed(&self, reason: Reason) {
         if let Some(count) = self.listed.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -144,13 +144,13 @@ impl Stats {
         self.listed.get(reason as usize).map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
-    /// A decision of the worker of this number, by this worker alone: counts it, and keeps it. It fell at `now`.
+    /// Counts and keeps a decision, which was made at `now`. Only the worker with this number may call it.
     #[inline]
     pub fn decide(&self, worker: u16, about: About, subject: Subject<'_>, made: (Fate, Moment)) {
         self.decide_over(worker, about, subject, (made.0, made.1, &[]));
     }
 
-    /// The same, with what of a target has failed.
+    /// The same, with the failures of a target.
     #[inline]
     pub fn decide_over(
         &self,
@@ -169,18 +169,18 @@ impl Stats {
         }
         let at = self.began + now.0;
         let mut outbox = self.outbox(worker);
-        // Again, because boxes are emptied after this has changed.
+        // This is asked again, because boxes are emptied after the setting has changed.
         if self.keeps_decisions() && outbox.write(about, subject, Made { fate, at, failures }) {
             self.decisions.take(&mut outbox);
         }
     }
 
-    /// Whether decisions are kept. Otherwise they are counted alone.
+    /// Whether decisions are kept. Otherwise they are only counted.
     pub fn keeps_decisions(&self) -> bool {
         self.keeps.load(Ordering::Relaxed)
     }
 
-    /// Whether decisions are kept from now on. If not, those that were kept are forgotten.
+    /// Sets whether decisions are kept. If they are not, the kept ones are forgotten.
     pub fn keep_decisions(&self, wanted: bool) {
         let before = self.keeps.swap(wanted, Ordering::Relaxed);
         if before && !wanted {
@@ -189,12 +189,12 @@ impl Stats {
         }
     }
 
-    /// Has readers see everything that was decided until now.
+    /// Lets readers see all decisions that were made until now.
     ///
-    /// What waits in the boxes of several workers is put in the order of time. [`Stats::tick`] does this each second, so that
-    /// no decision is out of this order by more.
+    /// Decisions in the boxes of several workers are put in the order of time. [`Stats::tick`] does this every second.
+    /// So no decision is out of order by more than that.
     pub fn gather(&self) {
-        // Another reader must not find the boxes empty and the rings without what was in them.
+        // Another reader must not see the boxes empty before their contents are in the rings.
         let _one_at_a_time = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting = Vec::new();
         self.workers().for_each(|worker| self.outbox(worker).move_to(&mut waiting));
@@ -202,42 +202,43 @@ impl Stats {
         self.decisions.put(&waiting);
     }
 
-    /// The newest decisions that `wanted` lets through, those that are older than `before`; at most `limit`.
+    /// The newest decisions that `wanted` accepts and that are older than `before`, at most `limit`.
     pub fn newest(&self, wanted: impl Fn(&Decision) -> bool, before: Option<Cursor>, limit: usize) -> Newest {
         self.gather();
         self.decisions.newest(wanted, before, limit)
     }
 
-    /// Where a follower of decisions begins: with what comes from now on.
+    /// The start of a new follower: it gets the decisions from now on.
     pub fn follow(&self) -> Cursor {
         self.gather();
         self.decisions.now()
     }
 
-    /// What a follower has not seen yet, at most `limit`. It comes again after [`GLANCE`], or at once if there is more.
+    /// At most `limit` decisions that the follower has not seen yet. It comes again after [`GLANCE`], or at once if
+    /// there are more.
     pub fn news(&self, follower: &mut Cursor, limit: usize) -> News {
         self.gather();
         self.decisions.news(follower, limit)
     }
 
-    /// Moves the clock of the table on. To be called every [`TICK`], by one thread.
+    /// Advances the clock of the table. One thread must call this every [`TICK`].
     pub fn tick(&self) {
         let seconds = u32::try_from(self.uptime().as_secs()).unwrap_or(u32::MAX);
         self.seconds.store(seconds, Ordering::Relaxed);
         self.gather();
     }
 
-    /// Seconds since the start, to the last tick.
+    /// Seconds since the start, as of the last tick.
     fn seconds(&self) -> u32 {
         self.seconds.load(Ordering::Relaxed)
     }
 
-    /// The time since the start in steps of 8.192 microseconds; it begins anew after ten hours.
+    /// The time since the start in steps of 8.192 microseconds. It wraps around after ten hours.
     fn ticks(now: Moment) -> u32 {
         (now.0 >> TICK_BITS) as u32
     }
 
-    /// The moment.
+    /// The present moment.
     #[inline]
     pub fn now(&self) -> Moment {
         Moment(self.started.elapsed().as_nanos() as u64)

@@ -1,16 +1,16 @@
-//! Where a live connection leads: small, because each idle connection has one.
+//! The route of a live connection. It is small, because each idle connection has one.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Names longer than this are cut.
+/// Longer names are cut.
 const NAME: usize = 255;
 
-/// The names of one connection in one piece of memory, and the address of its target. Empty before the decision.
+/// The names of one connection in one allocation, and the address of its target. Empty before the decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Identity, host and verdict, one behind the other.
+    /// Identity, host and verdict, one after the other.
     text: Box<[u8]>,
-    /// Their lengths: two parts of the identity, then host and verdict.
+    /// Their lengths: the two parts of the identity, the host, and the verdict.
     lengths: [u8; 4],
     address: Option<IpAddr>,
     port: u16,
@@ -21,7 +21,7 @@ fn cut(name: &[u8]) -> &[u8] {
 }
 
 impl Route {
-    /// Sets everything. The same route again, as each request of a browser brings it, costs a comparison.
+    /// Sets all fields. If the route is the same again, as for each request of a browser, this is only a comparison.
     pub(super) fn set(&mut self, identity: [&[u8]; 2], host: &str, verdict: &str, target: SocketAddr) {
         let [user, name] = identity;
         let parts = [cut(user), cut(name), cut(host.as_bytes()), cut(verdict.as_bytes())];
@@ -50,8 +50,8 @@ impl Route {
         self.address.is_some()
     }
 
-    /// Who was asked for: `user@host` of a SIP request, the user and the host of a bind, the host of an HTTP request, the
-    /// gatekeeper identifier. As it came, so it is to be escaped.
+    /// The identity that was asked for: `user@host` of a SIP request, user and host of a bind, host of an HTTP request,
+    /// or gatekeeper identifier. It is as the client sent it, so it must be escaped.
     pub fn identity(&self) -> String {
         let [user, name] = [0, 1].map(|at| String::from_utf8_lossy(self.field(at)));
         if user.is_empty() || name.is_empty() { format!("{user}{name}") } else { format!("{user}@{name}") }
@@ -62,7 +62,7 @@ impl Route {
         String::from_utf8_lossy(self.field(2)).into_owned()
     }
 
-    /// The verdict on the client's certificate; empty: it was not asked for one.
+    /// The verdict on the client's certificate. Empty: no certificate was requested.
     pub fn verdict(&self) -> String {
         String::from_utf8_lossy(self.field(3)).into_owned()
     }
@@ -72,7 +72,7 @@ impl Route {
         self.address.map(|address| SocketAddr::new(address, self.port))
     }
 
-    /// Whether this is the host of the rules, or the one that was asked for, in any case of its letters.
+    /// Whether `host` is the host of the rules, or the host that was asked for. Case does not count.
     pub(super) fn is_about(&self, host: &str) -> bool {
         let asked = self.field(1);
         let bare = memchr::memrchr(b'@', asked).and_then(|at| asked.get(at + 1..)).unwrap_or(asked);

@@ -1,12 +1,12 @@
-//! What is known of each address and port of a target (contract section 8, `/v1/targets`): connections, failures by cause, and
-//! how long it takes to connect and to answer.
+//! Figures about each address and port of a target (contract section 8, `/v1/targets`): connections, failures by cause,
+//! and the times to connect and to answer.
 //!
-//! Each worker has tallies of its own, and it alone writes them. It looks one up when it opens a connection; the connection
-//! keeps a hand on it ([`OpenAtTarget`]), so that a request on a kept connection looks up nothing. A reader adds the tallies of all
-//! workers up.
+//! Each worker has tallies of its own that only this worker writes. It looks up a tally when it opens a connection. The
+//! connection keeps a handle on the tally ([`Reached`]), so a request on a kept connection needs no look-up. A reader
+//! adds the tallies of all workers up.
 //!
-//! There is a tally for each address that a worker has dialled. Only addresses of the rules are dialled, and those that are no
-//! target's any more are forgotten ([`Stats::forget_targets`]). A tally takes at most [`MEMORY`] bytes.
+//! There is a tally for each address that a worker has dialled. Only addresses of the rules are dialled. Addresses that
+//! belong to no target any more are forgotten ([`Stats::forget_targets`]). A tally takes at most [`MEMORY`] octets.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,12 +20,12 @@ use super::Stats;
 use super::counter::Counter;
 use crate::cause::Cause;
 
-/// What a tally takes with its place, while nothing has failed (tested in tests/stats_memory.rs).
+/// The memory of a tally and its place, in octets, if nothing has failed (tested in tests/stats_memory.rs).
 pub const MEMORY: usize = 288;
 
-/// The longest time is that of this window or of the one before it.
+/// The length of a window, in seconds. The longest time is that of the running window or of the one before it.
 const WINDOW: u32 = 300;
-/// A new time is so much of the recent average, as in RFC 6298 §2.3.
+/// The weight of a new time in the recent average: one part of so many, as in RFC 6298 §2.3.
 const SHARE: u32 = 8;
 
 type Key = (IpAddr, u16);
@@ -34,11 +34,11 @@ fn key(address: SocketAddr) -> Key {
     (address.ip(), address.port())
 }
 
-/// What one worker knows of all addresses.
+/// One worker's tallies of all addresses.
 #[derive(Debug, Default)]
 pub(super) struct Tallies(Mutex<HashMap<Key, Arc<Tally>, RandomState>>);
 
-/// What one worker knows of an address.
+/// One worker's tally of an address.
 #[derive(Debug, Default)]
 struct Tally {
     opened: Counter,
@@ -48,41 +48,41 @@ struct Tally {
     failures: Mutex<Failures>,
 }
 
-/// Takes no memory of its own while nothing has failed.
+/// It takes no memory of its own while nothing has failed.
 #[derive(Debug, Default)]
 struct Failures {
     by_cause: Vec<(Cause, u32)>,
-    /// The last one, and when: seconds since the start.
+    /// The last failure, and when it happened, in seconds since the start.
     last: Option<(Cause, u32)>,
 }
 
-/// Some durations.
+/// Durations of one kind.
 #[derive(Debug, Default)]
 struct Times {
     count: Counter,
-    /// In microseconds, as everything here.
+    /// The sum, in microseconds. All durations here are in microseconds.
     sum: Counter,
     recent: AtomicU32,
-    /// In the window under way, and in the one before it.
+    /// The longest time of the running window, and of the one before it.
     longest: [AtomicU32; 2],
     window: AtomicU32,
 }
 
-/// Some durations, as they are read.
+/// Durations of one kind, for a reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// How many there were.
+    /// The number of durations.
     pub count: u64,
-    /// All together.
+    /// Their sum.
     pub sum: Duration,
-    /// The average in which the newest ones weigh most.
+    /// An average in which the newest durations weigh most.
     pub recent: Option<Duration>,
-    /// The longest one of the last five to ten minutes.
+    /// The longest duration of the last five to ten minutes.
     pub longest: Option<Duration>,
 }
 
 impl Times {
-    /// Counts one. By the worker that it belongs to.
+    /// Counts a duration. Only the worker that owns it may call this.
     fn add(&self, time: Duration, seconds: u32) {
         let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
         let before = self.recent.load(Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl Times {
             return;
         }
         let micros = |number: u32| Duration::from_micros(number.into());
-        // Each worker's average weighs as much as it has counted.
+        // Each worker's average is weighted by the number of its durations.
         let recent = micros(self.recent.load(Ordering::Relaxed)).as_secs_f64() * count as f64;
         let known = into.recent.map_or(0.0, |known| known.as_secs_f64() * into.count as f64);
         into.count += count;
@@ -132,12 +132,13 @@ impl Times {
     }
 }
 
-/// A connection's hand on what its worker knows of the address. The connection counts as open until this is dropped.
+/// A connection's handle on its worker's tally of the address. The connection counts as open until the handle is
+/// dropped.
 #[derive(Debug)]
 pub struct OpenAtTarget(Arc<Tally>);
 
 impl OpenAtTarget {
-    /// The target has answered in this time. `seconds`: [`Stats::seconds`].
+    /// Counts an answer of the target, with its time. `seconds`: [`Stats::seconds`].
     pub(super) fn answered(&self, time: Duration, seconds: u32) {
         self.0.first_byte.add(time, seconds);
     }
@@ -149,20 +150,20 @@ impl Drop for OpenAtTarget {
     }
 }
 
-/// What is known of an address and port.
+/// The figures about an address and port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetFigures {
     /// Connections that were opened.
     pub opened: u64,
-    /// Those of them that are open.
+    /// Opened connections that are still open.
     pub open: u64,
     /// How often no connection could be opened, by cause, in the order of [`Cause::ALL`].
     pub failures: Vec<(Cause, u64)>,
-    /// The last failure, and when it was.
+    /// The last failure, and when it happened.
     pub last_failure: Option<(Cause, SystemTime)>,
     /// How long it took to open a connection: TCP, PROXY header and TLS.
     pub connect: Timing,
-    /// How long it took until the first byte of an answer came, from the moment when the target could be asked.
+    /// The time until the first byte of an answer, from the moment at which the target could be asked.
     pub first_byte: Timing,
 }
 
@@ -191,7 +192,7 @@ impl Tally {
     }
 }
 
-/// What one worker knows of the addresses that it dials. For this worker alone.
+/// One worker's tallies of the addresses that it dials. Only this worker may use them.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialled<'a> {
     stats: &'a Stats,
@@ -199,7 +200,7 @@ pub struct Dialled<'a> {
 }
 
 impl Dialled<'_> {
-    /// A connection was opened in this time.
+    /// Counts a connection that was opened in this time.
     pub fn reached(&self, address: SocketAddr, time: Duration) -> OpenAtTarget {
         let Self { stats, worker } = *self;
         let tally = stats.at(worker).targets.of(address);
@@ -208,7 +209,7 @@ impl Dialled<'_> {
         OpenAtTarget(tally)
     }
 
-    /// A connection could not be opened.
+    /// Counts a connection that could not be opened.
     pub fn missed(&self, address: SocketAddr, cause: Cause) {
         let Self { stats, worker } = *self;
         stats.at(worker).targets.of(address).failed(cause, stats.seconds());
@@ -216,18 +217,18 @@ impl Dialled<'_> {
 }
 
 impl Stats {
-    /// Where the worker of this number notes what it dials.
+    /// The tallies of the worker with this number.
     pub fn dialled_by(&self, worker: u16) -> Dialled<'_> {
         Dialled { stats: self, worker }
     }
 
-    /// What is known of an address.
+    /// The figures about an address.
     pub fn target(&self, address: SocketAddr) -> TargetFigures {
         let (mut target, seconds) = (TargetFigures::default(), self.seconds());
         let (mut by_cause, mut last) = (HashMap::<Cause, u64>::new(), None::<(Cause, u32)>);
         for worker in self.workers() {
             let Some(tally) = self.at(worker).targets.lock().get(&key(address)).cloned() else { continue };
-            // What has ended before what has begun: never more of the former.
+            // The ended connections are read first, so that their number never exceeds that of the opened ones.
             let closed = tally.closed.get();
             let opened = tally.opened.get();
             target.opened += opened;
@@ -246,12 +247,12 @@ impl Stats {
         target
     }
 
-    /// The moment so many seconds after the start, by the clock of now.
+    /// The time at `seconds` after the start, by the present clock.
     fn moment(&self, seconds: u32) -> SystemTime {
         SystemTime::now() - self.uptime().saturating_sub(Duration::from_secs(seconds.into()))
     }
 
-    /// Forgets the addresses that are no target's any more, and have no open connection.
+    /// Forgets addresses that belong to no target any more and have no open connection.
     pub fn forget_targets(&self, is_target: impl Fn(SocketAddr) -> bool) {
         for worker in self.workers() {
             let tallies = &self.at(worker).targets;

@@ -1,12 +1,12 @@
-//! Whom the work is for: the busiest hosts and clients, and the clients that are refused most, over the last minutes (contract
-//! section 8, `/v1/top`).
+//! The busiest hosts and clients, and the clients that are refused most, over the last minutes (contract section 8,
+//! `/v1/top`).
 //!
-//! Each worker keeps sketches of its own ([`sketch`]), which only a reader shares with it, so that workers never meet. A
-//! reader adds the sketches of all workers up. What is busiest is always found; what is rare may be missing, and a number may
-//! be too large by as much as `over` says.
+//! Each worker keeps sketches of its own ([`sketch`]). Only a reader shares them with it, so workers never wait for
+//! each other. A reader adds the sketches of all workers up. The busiest keys are always found. Rare keys may be
+//! missing, and a count may be too large by at most `over`.
 //!
-//! Memory is bounded whatever clients do: [`ENTRIES`] places in each of three sketches a worker. Only hosts of the rules get
-//! in, by their names there. Clients are counted as the blacklist counts them: IPv6 by /64.
+//! Memory is bounded, whatever clients do: each of a worker's three sketches has [`ENTRIES`] places. Only hosts of the
+//! rules are entered, under their names there. Clients are counted as the blacklist counts them: IPv6 by /64.
 
 mod sketch;
 
@@ -25,10 +25,11 @@ use crate::service::Service;
 pub use sketch::ENTRIES;
 use sketch::{SLOT, SLOTS, Sketch};
 
-/// What the sketches of one worker take at most, with names of 255 octets (tested in tests/stats_memory.rs).
+/// The most memory that the sketches of one worker take, in octets, with names of 255 octets (tested in
+/// tests/stats_memory.rs).
 pub const MEMORY: usize = 96 * 1024;
 
-/// What one worker knows.
+/// The sketches of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Busy(Mutex<Sketches>);
 
@@ -40,25 +41,25 @@ struct Sketches {
     refused: Sketch<CountedAddress>,
 }
 
-/// One of the busiest.
+/// One of the busiest hosts or clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranked<K> {
-    /// Who.
+    /// The key: a host's name or a client's address.
     pub key: K,
-    /// How often, within [`Top::seconds`].
+    /// How often it was counted within [`Top::seconds`].
     pub count: u64,
-    /// By how much the number may be too large.
+    /// By how much the count may be too large.
     pub over: u64,
-    /// Why it was refused last, where it was.
+    /// The reason of its last refusal, if there was one.
     pub reason: Option<Reason>,
 }
 
-/// The busiest ones, the busiest first.
+/// The busiest hosts and clients, the busiest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Top {
-    /// How many seconds the numbers cover.
+    /// How many seconds the counts cover.
     pub seconds: u32,
-    /// Hosts of the rules, by requests (HTTP) and connections (others) that went to their targets.
+    /// Hosts of the rules, by requests (HTTP) and connections (others) to their targets.
     pub hosts: Vec<Ranked<String>>,
     /// Clients, by decisions.
     pub clients: Vec<Ranked<CountedAddress>>,
@@ -78,7 +79,7 @@ impl Sketches {
 
     fn host(&mut self, host: &str, slot: u32) {
         let hash = || self.hasher.hash_one(host);
-        // The memory of the name that was there before is used again.
+        // The allocation of the earlier name is used again.
         let write = |key: &mut Option<String>| {
             let key = key.get_or_insert_default();
             key.clear();
@@ -89,7 +90,8 @@ impl Sketches {
 }
 
 impl Stats {
-    /// A decision about this client fell, for this host of the rules if it went to its target. By the worker of this number.
+    /// Counts a decision about this client. `host` is the host of the rules, if the request went to its target. Only
+    /// the worker with this number may call it.
     #[inline]
     pub fn busy(&self, worker: u16, client: IpAddr, host: Option<&str>, refused: Option<Reason>) {
         let slot = self.seconds() / SLOT;
@@ -100,13 +102,13 @@ impl Stats {
         }
     }
 
-    /// A client was refused before anything was read of it. By the worker of this number.
+    /// Counts a client that was refused before anything was read of it. Only the worker with this number may call it.
     pub fn turned_away(&self, worker: u16, service: Service, (client, reason): (IpAddr, Reason)) {
         self.worker(worker).rejected(service, reason);
         self.busy(worker, client, None, Some(reason));
     }
 
-    /// The busiest ones, at most `limit` of each kind.
+    /// The busiest keys, at most `limit` of each kind.
     pub fn top(&self, limit: usize) -> Top {
         let seconds = self.seconds();
         let slot = seconds / SLOT;
@@ -127,10 +129,10 @@ impl Stats {
     }
 }
 
-/// How long the numbers cover, once Portward runs for so long: this time, and up to a minute more.
+/// The time that the counts cover, once Portward has run that long. They may cover up to a minute more.
 pub const WINDOW: Duration = Duration::from_secs(SLOT as u64 * (SLOTS as u64 - 1));
 
-/// What several workers know of each.
+/// The counts of several workers for each key.
 #[derive(Debug)]
 struct Merged<K>(HashMap<K, Ranked<K>, RandomState>);
 
@@ -191,7 +193,7 @@ mod tests {
         assert_eq!(stats.top(1).clients.len(), 1);
     }
 
-    /// Addresses of one IPv6 subscriber are one client, or 2^64 of them would hide it.
+    /// The addresses of one IPv6 subscriber are one client. Otherwise a client with 2^64 addresses could hide.
     #[test]
     fn ipv6_counts_by_its_network() {
         let stats = Stats::of_workers(1);

@@ -1,15 +1,15 @@
-//! How failures of a target are kept in the text of a decision: a few octets each.
+//! The format of a target's failures in the text of a decision: a few octets each.
 //!
-//! The number of the cause, the length of a name or 0, the port, and the name or the address in its IPv6 form.
+//! Each has the number of the cause, the length of a name or 0, the port, and the name or the address in IPv6 form.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::cause::{Cause, FailedAt, Failure};
 
-/// How much is kept of a name.
+/// How many octets are kept of a name.
 const NAME: usize = 64;
 
-/// Writes one. A long name is cut.
+/// Writes a failure. A long name is cut.
 pub(super) fn encode(failure: &Failure, octets: &mut Vec<u8>) {
     let (name, port) = match &failure.at {
         FailedAt::Address(address) => (&[][..], address.port()),
@@ -24,7 +24,7 @@ pub(super) fn encode(failure: &Failure, octets: &mut Vec<u8>) {
     }
 }
 
-/// Reads the next one.
+/// Reads the next failure.
 pub(super) fn decode(octets: &mut &[u8]) -> Option<Failure> {
     let &[cause, length, high, low] = octets.split_off(..4)? else { return None };
     let cause = *Cause::ALL.get(usize::from(cause))?;

@@ -1,19 +1,20 @@
-//! The two rings, and those who read them.
+//! The two rings of decisions, and their readers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Decision, KEPT, Outbox};
 
-/// How many are looked at while the rings are locked.
+/// How many decisions are read while the rings are locked.
 const PIECE: u64 = 64;
 /// By how many places a ring grows.
 const STEP: usize = 250;
 
-/// The newest decisions of one kind. Each has a number; those that are gone are known by their numbers.
+/// The newest decisions of one kind. Each has a number. A number below the oldest one's shows that its decision is
+/// gone.
 #[derive(Debug, Default)]
 struct Ring {
     kept: Vec<Decision>,
-    /// The number of the next one.
+    /// The number of the next decision.
     next: u64,
 }
 
@@ -32,7 +33,7 @@ impl Ring {
         self.next += 1;
     }
 
-    /// The number of the oldest one.
+    /// The number of the oldest decision.
     fn first(&self) -> u64 {
         self.next - self.kept.len() as u64
     }
@@ -43,7 +44,7 @@ impl Ring {
     }
 }
 
-/// Refused ones, and others.
+/// The ring of refusals, and the ring of others.
 #[derive(Debug, Default)]
 struct Rings([Ring; 2]);
 
@@ -51,7 +52,7 @@ struct Rings([Ring; 2]);
 #[derive(Debug, Default)]
 pub(in crate::stats) struct Decisions(Mutex<Rings>);
 
-/// A place in both rings.
+/// A position in both rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor([u64; 2]);
 
@@ -63,30 +64,30 @@ impl std::fmt::Display for Cursor {
 }
 
 impl Cursor {
-    /// The cursor that was shown so.
+    /// The cursor from its text form.
     pub fn parse(text: &str) -> Option<Self> {
         let (refused, others) = text.split_once('-')?;
         Some(Self([refused.parse().ok()?, others.parse().ok()?]))
     }
 }
 
-/// Some decisions.
+/// A page of decisions.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// These, the newest first.
+    /// The decisions, the newest first.
     pub decisions: Vec<Decision>,
-    /// Where older ones begin, if there may be some.
+    /// Where older decisions begin, if there may be any.
     pub next: Option<Cursor>,
 }
 
-/// What has come since a follower read last.
+/// The decisions since a follower's last read.
 #[derive(Debug, Default)]
 pub struct News {
-    /// These, the oldest first.
+    /// The decisions, the oldest first.
     pub decisions: Vec<Decision>,
-    /// So many before them are gone.
+    /// How many decisions before them are gone.
     pub missed: u64,
-    /// There are more already.
+    /// More decisions are waiting.
     pub more: bool,
 }
 
@@ -95,7 +96,7 @@ impl Decisions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves what is in a worker's box into the rings.
+    /// Moves the contents of a worker's box into the rings.
     pub(in crate::stats) fn take(&self, outbox: &mut Outbox) {
         self.put(outbox.waiting.get(..outbox.count).unwrap_or_default());
         outbox.count = 0;
@@ -113,21 +114,21 @@ impl Decisions {
         }
     }
 
-    /// Forgets everything, and gives its memory back.
+    /// Forgets all decisions and frees their memory.
     pub(in crate::stats) fn clear(&self) {
         for ring in &mut self.lock().0 {
             ring.kept = Vec::new();
-            // No number comes again, and the next one has the first place.
+            // No number is used twice. The next one takes the first place of the ring.
             ring.next = ring.next.next_multiple_of(KEPT as u64);
         }
     }
 
-    /// Where a follower begins: with what comes from now on.
+    /// The start of a new follower: it gets the decisions from now on.
     pub(in crate::stats) fn now(&self) -> Cursor {
         Cursor(self.lock().0.each_ref().map(|ring| ring.next))
     }
 
-    /// What has come since `cursor`, at most `limit`.
+    /// At most `limit` decisions since `cursor`.
     pub(in crate::stats) fn news(&self, cursor: &mut Cursor, limit: usize) -> News {
         let mut news = News::default();
         let mut left = limit as u64;
@@ -135,7 +136,7 @@ impl Decisions {
             loop {
                 let rings = self.lock();
                 let Some(ring) = rings.0.get(kind) else { break };
-                // A cursor of another run may be beyond what there is.
+                // A cursor from an earlier run may be ahead of the rings.
                 *at = (*at).min(ring.next);
                 let first = ring.first().max(*at);
                 news.missed += first - *at;
@@ -152,7 +153,7 @@ impl Decisions {
         news
     }
 
-    /// The newest ones that `wanted` lets through, those that are older than `before`; at most `limit`.
+    /// The newest decisions that `wanted` accepts and that are older than `before`, at most `limit`.
     pub(in crate::stats) fn newest(
         &self,
         wanted: impl Fn(&Decision) -> bool,

@@ -154,7 +154,7 @@ fn causes_what_failed_is_kept_even_behind_a_long_path() {
     assert!(kept[0].line(&[]).text(false).ends_with("not proven: wrong-name"));
 }
 
-/// `admin.decisions = false`: what was kept is gone at once, nothing is kept from then on, and all is counted.
+/// `admin.decisions = false`: kept decisions are gone at once, no more are kept, and all are still counted.
 #[test]
 fn item_2_decisions_that_are_not_to_be_kept_are_not() {
     let stats = Stats::of_workers(2);
@@ -181,7 +181,7 @@ fn item_2_decisions_that_are_not_to_be_kept_are_not() {
     assert!(stats.newest(|_| true, Some(old), 10).decisions.is_empty(), "a page of then is empty");
 }
 
-/// The newest first, over all workers and pages.
+/// Pages are the newest first, over all workers.
 #[test]
 fn item_2_pages_are_in_the_order_of_time_whichever_worker_decided() {
     let stats = Stats::of_workers(3);

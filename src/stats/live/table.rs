@@ -1,4 +1,4 @@
-//! The table itself: a part for each worker, and how a reader goes through all of them.
+//! The table itself: a part for each worker, and the way in which a reader goes through all parts.
 
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -10,18 +10,18 @@ use super::{Connection, Entry};
 use crate::service::Service;
 use crate::stats::Stats;
 
-/// How many places of a part are looked at while it is locked.
+/// How many places of a part are read while it is locked.
 const PIECE: usize = 512;
 
-/// Places in one part.
+/// The places of one part.
 #[derive(Debug, Default)]
 pub(in crate::stats) struct Shard {
     pub(super) places: Vec<Option<Arc<Entry>>>,
-    /// Those that are free.
+    /// The free places.
     free: Vec<u32>,
 }
 
-/// A target that is asked for: an address on any port, or on one.
+/// A target in a filter: an address on any port, or on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AtTarget {
     address: IpAddr,
@@ -29,7 +29,7 @@ pub struct AtTarget {
 }
 
 impl AtTarget {
-    /// Whether this is it.
+    /// Whether `target` matches.
     pub fn is(self, target: SocketAddr) -> bool {
         self.address == target.ip().to_canonical() && self.port.is_none_or(|port| port == target.port())
     }
@@ -57,7 +57,7 @@ impl fmt::Display for AtTarget {
     }
 }
 
-/// Which connections are wanted. What is `None` does not matter.
+/// Selects connections. A field that is `None` does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The client's address.
@@ -70,12 +70,12 @@ pub struct Filter {
     pub target: Option<AtTarget>,
 }
 
-/// Some connections, by their numbers.
+/// A page of connections, in the order of their numbers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// These.
+    /// The connections.
     pub connections: Vec<Connection>,
-    /// The number behind which the next page begins, if there are more.
+    /// The number after which the next page begins, if there are more.
     pub next: Option<u64>,
 }
 
@@ -95,7 +95,7 @@ impl Filter {
 }
 
 impl Shard {
-    /// Takes a place for the entry that `make` makes of it.
+    /// Finds a place and puts the entry there that `make` makes for it.
     pub(super) fn put(&mut self, make: impl FnOnce(u32) -> Arc<Entry>) -> Arc<Entry> {
         if self.free.is_empty() {
             self.free.push(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
@@ -114,7 +114,7 @@ impl Shard {
             *place = None;
             self.free.push(at);
         }
-        // After a flood its memory is given back.
+        // After a flood the memory is freed.
         if self.free.len() == self.places.len() && self.places.len() > PIECE {
             *self = Self::default();
         }
@@ -122,9 +122,10 @@ impl Shard {
 }
 
 impl Stats {
-    /// The connections that `filter` lets through, by their numbers, beginning behind the number `after`; at most `limit`.
+    /// At most `limit` connections that `filter` accepts, in the order of their numbers, beginning after the number
+    /// `after`.
     pub fn connections(&self, filter: &Filter, after: u64, limit: usize) -> Page {
-        /// Ordered by its number.
+        /// An entry, ordered by its number.
         struct Numbered(Arc<Entry>);
         impl PartialEq for Numbered {
             fn eq(&self, other: &Self) -> bool {
@@ -160,12 +161,12 @@ impl Stats {
         Page { connections, next }
     }
 
-    /// The connection of that number.
+    /// The connection with that number.
     pub fn connection(&self, id: u64) -> Option<Connection> {
         self.find(id).map(|entry| entry.shown())
     }
 
-    /// Ends the connection of that number: its task is told. False: there is none, or it was told before.
+    /// Ends the connection with that number by telling its task. False: there is none, or its task was told before.
     pub fn end(&self, id: u64) -> bool {
         self.find(id).is_some_and(|entry| entry.end())
     }
@@ -187,12 +188,13 @@ impl Stats {
         found
     }
 
-    /// Has the tasks of all connections polled, because something has changed for all of them.
+    /// Lets the tasks of all connections be polled, because something has changed for all of them.
     pub fn wake_all(&self) {
         self.for_each(|entry| entry.wake());
     }
 
-    /// Goes through the table. An entry that is there all the time is seen once: places do not move.
+    /// Calls `see` for the entries of the table. An entry that stays all the time is seen exactly once, because places
+    /// do not move.
     fn for_each(&self, mut see: impl FnMut(&Arc<Entry>)) {
         for worker in self.workers() {
             for piece in 0.. {

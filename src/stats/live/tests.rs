@@ -31,7 +31,7 @@ fn pages_are_sorted_by_number_over_all_workers() {
         }
     }
     assert_eq!(seen, (1..=2_000).collect::<Vec<_>>());
-    // What ends leaves its place to another one.
+    // An ended connection leaves its place to a new one.
     open.retain(|one| one.0.id % 2 == 0);
     assert_eq!(numbers(&stats.connections(&Filter::default(), 10, 3)), [12, 14, 16]);
     let places = stats.shard(0).places.len();

@@ -1,32 +1,33 @@
-//! What is counted most, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient computation of frequent
-//! and top-k elements in data streams", 2005) over a window that moves on in minutes.
+//! The most frequent keys, in bounded memory: Space-Saving (Metwally, Agrawal, El Abbadi, "Efficient computation of
+//! frequent and top-k elements in data streams", 2005) over a window that advances by minutes.
 //!
-//! There are [`ENTRIES`] places. What has none takes the place of the least counted one and inherits its number, because it may
-//! have been counted that often before: so the number is never too small, and `over` says by how much it may be too large. What
-//! makes up more than one part in [`ENTRIES`] of all that was counted has a place.
+//! There are [`ENTRIES`] places. A new key that finds no free place takes the place of the key with the least count. It
+//! inherits that count, because it may have been counted that often before. So a count is never too small, and `over`
+//! says by how much it may be too large. A key has a place if more than one part in [`ENTRIES`] of all counts is its
+//! own.
 
 use hashbrown::HashTable;
 
 use crate::reason::Reason;
 
-/// How many are known at once.
+/// The number of places.
 pub const ENTRIES: usize = 128;
-/// The seconds of a slot, by which the window moves on.
+/// The length of a slot, in seconds. The window advances by slots.
 pub(super) const SLOT: u32 = 60;
-/// How many slots are counted: the one under way and five whole ones.
+/// How many slots the window has: the running one and five whole ones.
 pub(super) const SLOTS: usize = 6;
 
-/// Counts of keys. Its memory is taken as keys come.
+/// The counts of keys. Its memory is allocated as keys come.
 #[derive(Debug)]
 pub(super) struct Sketch<K> {
-    /// Places, by the hashes of their keys.
+    /// The places, by the hashes of their keys.
     index: HashTable<u16>,
-    /// What each was counted in the window. Apart from the rest, so that the least one is found at a glance.
+    /// The count of each place in the window. It is apart from the entries, so that the least one is found quickly.
     totals: Vec<u32>,
     entries: Vec<Entry<K>>,
-    /// The number of the slot under way.
+    /// The number of the running slot.
     slot: u32,
-    /// The place that was counted last: the next request often comes from the same client, for the same host.
+    /// The place that was counted last. The next request often comes from the same client, for the same host.
     last: usize,
 }
 
@@ -34,16 +35,16 @@ pub(super) struct Sketch<K> {
 struct Entry<K> {
     hash: u64,
     key: Option<K>,
-    /// By slot, modulo [`SLOTS`].
+    /// The counts by slot, modulo [`SLOTS`].
     counts: [u32; SLOTS],
-    /// What it has inherited, as long as that is in the window.
+    /// The count that the key has inherited. It becomes 0 when the slot of the inheritance leaves the window.
     over: u32,
-    /// The slot in which it got its place.
+    /// The slot in which the key got its place.
     born: u32,
     reason: Option<Reason>,
 }
 
-/// One entry, as it is read.
+/// One entry, for a reader.
 #[derive(Debug)]
 pub(super) struct Read<'a, K> {
     pub(super) key: &'a K,
@@ -63,8 +64,8 @@ const fn place(slot: u32) -> usize {
 }
 
 impl<K> Sketch<K> {
-    /// Counts a key once in this slot: the one that `is` is true of, which `write` writes if it is new. `hash` is asked for where
-    /// the key is not the last one.
+    /// Counts a key once in this slot. `is` recognises the key, and `write` writes it if it is new. `hash` is only
+    /// called if the key is not the last one that was counted.
     #[inline]
     pub(super) fn count(
         &mut self,
@@ -73,7 +74,7 @@ impl<K> Sketch<K> {
         write: impl FnOnce(&mut Option<K>),
         reason: Option<Reason>,
     ) {
-        // A reader may have moved it on a moment ago.
+        // A reader may have advanced the window already.
         if slot > self.slot {
             self.move_on(slot);
         }
@@ -92,7 +93,7 @@ impl<K> Sketch<K> {
         }
     }
 
-    /// The place of the key of this hash.
+    /// The place of the key with this hash.
     fn find(&mut self, hash: u64, is: impl Fn(&K) -> bool, write: impl FnOnce(&mut Option<K>)) -> usize {
         let Self { index, entries, .. } = self;
         let same = |at: &u16| {
@@ -106,7 +107,7 @@ impl<K> Sketch<K> {
         }
     }
 
-    /// A place for a new key: a free one, or that of the least counted one.
+    /// A place for a new key: a free one, or that of the key with the least count.
     #[cold]
     fn admit(&mut self, hash: u64, write: impl FnOnce(&mut Option<K>)) -> usize {
         let at = if self.entries.len() < ENTRIES {
@@ -114,8 +115,8 @@ impl<K> Sketch<K> {
             self.entries.push(Entry { hash, key: None, counts, over: 0, born: self.slot, reason: None });
             self.totals.push(0);
             if self.entries.len() == ENTRIES {
-                // Places that are taken away leave marks in the table. With room for twice as many it is cleared of them in
-                // place. With less it would grow once more, in the middle of a flood.
+                // Removed places leave marks in the table. With room for twice as many entries the table is cleared of
+                // them in place. With less room it would grow once more, in the middle of a flood.
                 let entries = &self.entries;
                 let rehash = |known: &u16| entries.get(usize::from(*known)).map_or(0, |entry| entry.hash);
                 self.index.reserve(ENTRIES + 1, rehash);
@@ -146,10 +147,10 @@ impl<K> Sketch<K> {
         at
     }
 
-    /// The window moves on: what has left it no longer counts.
+    /// Advances the window. Slots that have left it no longer count.
     #[cold]
     fn move_on(&mut self, slot: u32) {
-        // After a longer time all slots have left the window, and each is cleared once.
+        // After a long time all slots have left the window. Each is cleared once.
         let passed = (slot - self.slot).min(SLOTS as u32);
         for (entry, total) in self.entries.iter_mut().zip(&mut self.totals) {
             for left in 0..passed {
@@ -164,7 +165,7 @@ impl<K> Sketch<K> {
         self.slot = slot;
     }
 
-    /// What was counted in the window that ends with this slot.
+    /// The counts of the window that ends with this slot.
     pub(super) fn read(&mut self, slot: u32) -> impl Iterator<Item = Read<'_, K>> {
         if slot > self.slot {
             self.move_on(slot);
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
 
     fn count(sketch: &mut Sketch<u32>, key: u32, slot: u32) {
-        // Mixed twice, so that the hashes of neighbours are as far apart as those of a real hash function.
+        // The number is mixed twice, so that neighbours get hashes as different as those of a real hash function.
         let mix = |number: u64| (number ^ (number >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let hash = mix(mix(u64::from(key) + 1));
         sketch.count((|| hash, slot), |known| *known == key, |into| *into = Some(key), None);
@@ -192,7 +193,7 @@ mod tests {
         sketch.read(slot).find(|one| *one.key == key).map(|one| (one.count, one.over))
     }
 
-    /// A flood of names that each come once hides nothing that comes often, and takes no memory.
+    /// Many names that each come once hide no frequent key, and take no memory.
     #[test]
     fn what_comes_often_is_found_in_a_flood() {
         let mut sketch = Sketch::default();
@@ -215,7 +216,8 @@ mod tests {
         assert_eq!(sum, 215_000, "nothing is counted twice");
     }
 
-    /// Keys that come and go leave marks in the index, which is cleaned in place: it does not grow once every place is taken.
+    /// Keys that come and go leave marks in the index, which is cleared in place. The index does not grow once every
+    /// place is taken.
     #[test]
     fn the_index_takes_no_more_memory_once_every_place_is_taken() {
         for first in (0..50).map(|seed: u32| seed * 1_000_003) {
