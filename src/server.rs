@@ -2,8 +2,9 @@
 //!
 //! This file has start, reload and stop. `listening` decides which sockets are open, `socket` opens them, and `worker`
 //! accepts. `upkeep` does background work. `status` makes the line of `systemctl status`. `switch` enables and disables
-//! hosts. `hosts` makes and removes hosts over the API. `tenants` does both for tenants. `drain` is the end. `aside` is
-//! a thread for long work. `pulse` shows whether the workers are alive. `descriptors` raises the limit of open files.
+//! hosts. `hosts` makes and removes hosts over the API. `tenants` does both for tenants. `drain` is the end.
+//! `side_thread` is a thread for long work. `pulse` shows whether the workers are alive. `descriptors` raises the limit
+//! of open files.
 //!
 //! Every worker is a thread with a runtime of its own and accepts from every socket. So a connection and both its legs
 //! stay on one core from the first byte to the end. The sockets belong to the server: a reload opens and closes them,

@@ -1,8 +1,8 @@
-//! A TLS handshake with a client, and whether the client has proven that it holds the key of its certificate.
+//! The TLS handshake with a client. It also finds out whether the client holds the key of its certificate.
 //!
 //! rustls has one verifier for all connections, and a verifier can only pass a handshake or fail it. Here a certificate
-//! never fails one (contract section 5), so the answer needs a place beside the handshake: a task-local, which the verifier
-//! writes and the end of the handshake reads. A session that is resumed brings the answer of its first handshake
+//! never fails a handshake (contract section 5), so the result needs another place. It is a task-local: the verifier
+//! writes it, and the end of the handshake reads it. A resumed session brings the result of its first handshake
 //! ([`super::sessions`]).
 
 use std::cell::Cell;
@@ -30,12 +30,12 @@ impl Acceptor {
         Self { tls, asks_for_certificate }
     }
 
-    /// Whether a client is asked for a certificate, which makes a handshake longer.
+    /// Whether a client is asked for a certificate. That makes the handshake longer.
     pub fn asks_for_certificate(&self) -> bool {
         self.asks_for_certificate
     }
 
-    /// The handshake, and whether the client's certificate, if there is one, is the client's own.
+    /// Makes the handshake. Returns also whether the client holds the key of its certificate, if it has one.
     ///
     /// # Errors
     /// Those of the stream and of rustls.
@@ -58,14 +58,14 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// Notes what a signature, or a resumed session, has proven. The latest word counts: rustls looks at one session after
-/// the other until one can be resumed, and verifies a signature only where none could. False: no handshake is under way,
-/// and nothing was noted.
+/// Notes the result of a signature check, or of a resumed session. The last note counts: rustls tries one session after
+/// the other until it can resume one, and checks a signature only if it can resume none. False: no handshake is under
+/// way, and nothing was noted.
 pub(super) fn note(possession: Possession) -> bool {
     HANDSHAKE.try_with(|noted| noted.set(possession)).is_ok()
 }
 
-/// What has been noted last.
+/// The last note.
 pub(super) fn noted() -> Possession {
     HANDSHAKE.try_with(Cell::get).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! How the SIP and H.323 ports ask for a client's certificate (contract sections 1 and 5): every one is taken, none is
-//! needed, and nothing is judged here, so that no certificate fails a handshake. Only a wrong signature does: no device
-//! makes one. What a certificate is worth [`super::trust`] says, on every connection anew: a resumed session brings the
-//! chain of the first.
+//! How the SIP and H.323 ports request a client's certificate (contract sections 1 and 5). Every certificate is
+//! accepted, and none is required. Nothing is judged here, so no certificate fails a handshake. Only a wrong signature
+//! does, and no device makes one. [`super::trust`] judges the certificate, on every connection anew. A resumed session
+//! brings the chain of its first handshake.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use super::accept;
 use super::possession::{Checks, Possession, Strength, UNVERIFIABLE};
 
-/// Takes every certificate, and notes whether the client holds its key.
+/// Accepts every certificate, and notes whether the client holds its key.
 #[derive(Debug)]
 pub(super) struct AnyClient {
     checks: Checks,
@@ -25,7 +25,7 @@ impl AnyClient {
     }
 }
 
-/// Has the handshake go on, whatever has been proven, as long as that can be noted.
+/// Lets the handshake go on, whatever was proven, if the result can be noted.
 fn noted(possession: Possession) -> Result<HandshakeSignatureValid, Error> {
     if accept::note(possession) {
         Ok(HandshakeSignatureValid::assertion())
@@ -39,7 +39,7 @@ impl ClientCertVerifier for AnyClient {
         false
     }
 
-    /// None: a telephone shows the certificate that it has.
+    /// No hints: a telephone shows the certificate that it has.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -73,8 +73,9 @@ impl ClientCertVerifier for AnyClient {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.checks.schemes();
-        // A client that has such a key shows its certificate only where the scheme is named, and then the log says why it
-        // counts for nothing. SHA-1 is not named: a client with a good key might take it. DSA cannot be: rustls leaves it out.
+        // A client with such a key shows its certificate only if the scheme is listed. Then the log says why the
+        // certificate counts for nothing. SHA-1 is not listed, because a client with a good key might use it. DSA
+        // cannot be listed: rustls does not have it.
         schemes.extend(UNVERIFIABLE);
         schemes
     }

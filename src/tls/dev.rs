@@ -1,4 +1,4 @@
-//! A certificate authority to try things out with: throw-away keys, never for the real world (contract section 4).
+//! A certificate authority for tests, with throw-away keys. It is never for production (contract section 4).
 
 use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
@@ -12,7 +12,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-/// Names in one server certificate; more make another one, so that no handshake grows beyond reason.
+/// How many names one server certificate has. More names make another certificate, so that no handshake grows too long.
 const NAMES_A_CERTIFICATE: usize = 100;
 
 /// A CA with its key in memory.
@@ -33,7 +33,7 @@ pub struct Issued {
     der: Vec<u8>,
 }
 
-/// From when until when.
+/// The period in which a certificate is valid.
 #[derive(Debug, Clone, Copy)]
 pub struct Validity {
     /// Valid from.
@@ -42,19 +42,19 @@ pub struct Validity {
     pub not_after: OffsetDateTime,
 }
 
-/// Why there is no certificate.
+/// Why no certificate was made.
 #[derive(Debug)]
 pub enum DevError {
-    /// A name that no certificate can have.
+    /// The name cannot be in a certificate.
     Name(String),
-    /// Key or certificate could not be made.
+    /// The key or the certificate could not be made.
     Making(rcgen::Error),
     /// A file could not be written.
     File(PathBuf, io::Error),
 }
 
 impl DevCa {
-    /// A new CA, good for ten years.
+    /// A new CA, valid for ten years.
     pub fn new() -> Result<Self, DevError> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
@@ -72,7 +72,7 @@ impl DevCa {
         &self.pem
     }
 
-    /// A certificate for a server that has `names`: DNS names, wildcards and IP addresses. Good for a year.
+    /// A server certificate for `names`: DNS names, wildcards and IP addresses. It is valid for a year.
     pub fn server<N: AsRef<str>>(&self, names: &[N]) -> Result<Issued, DevError> {
         self.server_valid(names, Validity::days(-1, 365))
     }
@@ -88,7 +88,7 @@ impl DevCa {
         self.issue(params, validity)
     }
 
-    /// A client's certificate with the common name `cn`: a user, or a hardware ID. Good for a year.
+    /// A client certificate with the common name `cn`: a user, or a hardware ID. It is valid for a year.
     pub fn client(&self, cn: &str) -> Result<Issued, DevError> {
         self.client_valid(cn, Validity::days(-1, 365))
     }
@@ -123,7 +123,7 @@ impl Issued {
 }
 
 impl Validity {
-    /// From and until, in days from now; negative ones lie in the past.
+    /// A period in days from now. Negative numbers lie in the past.
     pub fn days(from: i64, until: i64) -> Self {
         let now = OffsetDateTime::now_utc();
         Self { not_before: now + Duration::days(from), not_after: now + Duration::days(until) }
@@ -135,13 +135,14 @@ impl Validity {
     }
 }
 
-/// The certificates for trying out the verdicts, beside those of clients.
+/// The certificates that show the verdicts, beside those of clients.
 const TRIALS: [&str; 2] = ["expired", "foreign"];
 
-/// Writes a CA, server certificates for `names` and client certificates for `clients` below `dir`, laid out as
-/// `certs/README.md` says, and returns the files. Two more client certificates, for the first of the clients, show what
-/// becomes of bad ones: one has expired, one was signed by another CA of the same name. Of a name with a registration location
-/// the part before the `/` counts; each name counts once. Nothing is written if one of the files exists, unless `force`.
+/// Writes a CA, server certificates for `names` and client certificates for `clients` below `dir`, in the layout of
+/// `certs/README.md`, and returns the files. Two more client certificates for the first client show the verdicts on bad
+/// ones: one has expired, and another CA of the same name has signed the other. Of a name with a registration location
+/// only the part before the `/` counts. Each name counts once. If one of the files exists nothing is written, unless
+/// `force` is set.
 pub fn make<N: AsRef<str>>(
     dir: &Path,
     names: &[N],
@@ -181,7 +182,7 @@ pub fn make<N: AsRef<str>>(
     Ok(files.into_iter().map(|file| file.path).collect())
 }
 
-/// A file to be written.
+/// A file that will be written.
 struct File {
     path: PathBuf,
     text: String,
@@ -197,8 +198,8 @@ impl File {
         Self { path, text, mode: 0o600 }
     }
 
-    /// A new file takes the place of an old one, so that neither the mode nor the target of a link is inherited; and
-    /// the mode is set outright, whatever the umask.
+    /// A new file replaces an old one, so that neither the mode nor the target of a link is inherited. The mode is set
+    /// explicitly, whatever the umask is.
     fn write(&self) -> io::Result<()> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;

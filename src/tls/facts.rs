@@ -1,7 +1,7 @@
-//! What a certificate says, for people and for name checks: subject, names, validity, key, fingerprint.
+//! The facts of a certificate, for people and for name checks: subject, names, validity, key, fingerprint.
 //!
-//! It reads with x509-parser, which takes old (version 1) certificates as well. It judges nothing: trust is
-//! [`super::verify`]'s.
+//! They are read by x509-parser, which reads old (version 1) certificates as well. Nothing is judged here.
+//! [`super::verify`] judges trust.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
-/// What a certificate says.
+/// The facts of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The subject, as a distinguished name.
@@ -22,21 +22,21 @@ pub struct Facts {
     pub common_name: Option<String>,
     /// The issuer, as a distinguished name.
     pub issuer: String,
-    /// DNS names (lower case, no trailing dot; maybe a wildcard) and IP addresses: those of the subject alternative
-    /// name extension (RFC 5280 section 4.2.1.6), or the common name if there is none.
+    /// DNS names (lower case, no trailing dot, maybe a wildcard) and IP addresses. They are those of the subject
+    /// alternative name extension (RFC 5280 section 4.2.1.6), or the common name if there is no such extension.
     pub names: Vec<String>,
     /// Valid from.
     pub not_before: OffsetDateTime,
     /// Valid until.
     pub not_after: OffsetDateTime,
-    /// SHA-256 of the certificate's DER: what a `pin` holds.
+    /// SHA-256 of the certificate's DER, as in a `pin`.
     pub fingerprint: [u8; 32],
-    /// The kind of key: `ECDSA P-256`, `RSA 2048`, `Ed25519`; else its object identifier.
+    /// The kind of key: `ECDSA P-256`, `RSA 2048`, `Ed25519`. Of other kinds the object identifier.
     pub key: String,
 }
 
 impl Facts {
-    /// Reads the certificate `der`; `None` if it is none.
+    /// Reads the certificate `der`. `None`: it is invalid.
     pub fn of(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let common_name = common_name(certificate.subject());
@@ -52,8 +52,8 @@ impl Facts {
         })
     }
 
-    /// Whether one of the names is that of `name`: a DNS name, with a wildcard for its first label only
-    /// (RFC 9525 section 6.3), or an IP address.
+    /// Whether one of the names matches `name`: a DNS name, in which a wildcard stands for the first label only (RFC
+    /// 9525 section 6.3), or an IP address.
     pub fn covers(&self, name: &str) -> bool {
         let Some(name) = Name::of(name) else { return false };
         self.names.iter().any(|own| {
@@ -69,21 +69,21 @@ impl Facts {
         self.not_before <= now && now <= self.not_after
     }
 
-    /// The fingerprint in hexadecimal, lower case, as a `pin` has it after `sha256:`.
+    /// The fingerprint in lower case hexadecimal, as in a `pin` after `sha256:`.
     pub fn fingerprint_hex(&self) -> String {
         self.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// A name that is asked for, in the form that [`Facts::names`] has.
+/// A name to look for, in the form of [`Facts::names`].
 pub(super) struct Name {
-    /// Lower case; an IP address in its canonical form.
+    /// The name in lower case. An IP address is in its canonical form.
     pub(super) text: String,
     ip: bool,
 }
 
 impl Name {
-    /// `None` if nothing is left of `name`.
+    /// The name without a trailing dot. `None`: it is empty.
     pub(super) fn of(name: &str) -> Option<Self> {
         if let Ok(ip) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Some(Self { text: ip.to_canonical().to_string(), ip: true });
@@ -92,8 +92,8 @@ impl Name {
         (!text.is_empty()).then_some(Self { text, ip: false })
     }
 
-    /// What stands after the `*.` of a wildcard that covers the name. A wildcard itself is covered by the same
-    /// wildcard, not by another.
+    /// The text after the `*.` of a wildcard that covers the name. A wildcard itself is covered by the same wildcard
+    /// only.
     pub(super) fn wildcard(&self) -> Option<&str> {
         if self.ip {
             return None;
@@ -138,7 +138,7 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
 }
 
 fn key_kind(key: &SubjectPublicKeyInfo<'_>) -> String {
-    /// RFC 5480 section 2.1.1.1, RFC 8410 section 3.
+    /// Names of keys by object identifier (RFC 5480 section 2.1.1.1, RFC 8410 section 3).
     const NAMES: [(&str, &str); 5] = [
         ("1.2.840.10045.3.1.7", "ECDSA P-256"),
         ("1.3.132.0.34", "ECDSA P-384"),
@@ -148,7 +148,7 @@ fn key_kind(key: &SubjectPublicKeyInfo<'_>) -> String {
     ];
     let identifier = match key.parsed() {
         Ok(PublicKey::RSA(key)) => return format!("RSA {}", key.key_size()),
-        // What tells one EC key from another is the curve, in the parameters.
+        // The parameters contain the curve, which tells EC keys apart.
         Ok(PublicKey::EC(_)) => key.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok()),
         _ => None,
     };

@@ -1,5 +1,5 @@
-//! Which [`Cause`] a failed handshake with a target has, or a certificate that proves nothing: errors of rustls and webpki in
-//! the words of the closed list.
+//! The [`Cause`] of a failed handshake with a target, or of a certificate that proves nothing: errors of rustls and
+//! webpki in the words of the closed list.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherErr
 
 use crate::cause::Cause;
 
-/// Why a handshake with a target has failed, by the error with which it ended.
+/// Why a handshake with a target has failed. `error` ended it.
 pub fn of_handshake(error: &io::Error) -> Cause {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => of_tls(error),
@@ -18,13 +18,13 @@ pub fn of_handshake(error: &io::Error) -> Cause {
     }
 }
 
-/// What a target says of our handshake after it: since TLS 1.3 a client learns only then that its certificate was refused (RFC
-/// 8446 section 4.4.2.4). `None`: it says nothing.
+/// The alert of a target after our handshake. With TLS 1.3 a client learns only then that its certificate was refused
+/// (RFC 8446 section 4.4.2.4). `None`: there was no alert.
 pub fn of_alert_after(error: &io::Error) -> Option<Cause> {
     alert_of(error).map(of_alert_to_ours)
 }
 
-/// Why a handshake with a target has failed that had asked for our certificate.
+/// Why a handshake has failed with a target that had requested our certificate.
 pub(super) fn of_asking(error: &io::Error) -> Cause {
     alert_of(error).map_or_else(|| of_handshake(error), of_alert_to_ours)
 }
@@ -36,7 +36,8 @@ fn alert_of(error: &io::Error) -> Option<AlertDescription> {
     }
 }
 
-/// Of a target that knows which certificate we have, or that we have none. What it has in common with us is settled by then.
+/// The cause of an alert from a target that knows our certificate, or that we have none. Version and cipher are agreed
+/// by then.
 fn of_alert_to_ours(alert: AlertDescription) -> Cause {
     match alert {
         AlertDescription::HandshakeFailure => Cause::OurCertificateRefused,
@@ -44,7 +45,7 @@ fn of_alert_to_ours(alert: AlertDescription) -> Cause {
     }
 }
 
-/// Why a handshake has failed, by what TLS itself says.
+/// Why a handshake has failed, by the error of TLS itself.
 pub fn of_tls(error: &Error) -> Cause {
     match error {
         Error::InvalidCertificate(error) => of_certificate(error),
@@ -66,7 +67,7 @@ pub fn of_tls(error: &Error) -> Cause {
     }
 }
 
-/// RFC 8446 section 6.2. `handshake_failure` says no more than that nothing fits.
+/// The cause of an alert (RFC 8446 section 6.2). `handshake_failure` only says that nothing fits.
 fn of_alert(alert: AlertDescription) -> Cause {
     use AlertDescription as Alert;
     match alert {
@@ -101,7 +102,7 @@ fn of_certificate(error: &CertificateError) -> Cause {
         }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Cause::UnverifiableKey,
-        // What `verify` says of a pin, and rustls itself never does.
+        // `verify` uses this for a wrong pin. rustls itself never uses it.
         CertificateError::ApplicationVerificationFailure => Cause::WrongPin,
         CertificateError::Other(OtherError(other)) => match other.downcast_ref::<webpki::Error>() {
             Some(error) => of_chain(error),
@@ -112,14 +113,14 @@ fn of_certificate(error: &CertificateError) -> Cause {
     }
 }
 
-/// Why nobody who is trusted vouches for a certificate.
+/// Why a certificate is not trusted.
 pub(super) fn of_chain(error: &webpki::Error) -> Cause {
     use webpki::Error;
     match error {
         Error::CertExpired { .. } | Error::InvalidCertValidity => Cause::Expired,
         Error::CertNotValidYet { .. } => Cause::NotYetValid,
         Error::CertRevoked => Cause::Revoked,
-        // A certificate that has signed itself and says that it is a CA's: whoever trusts it puts it into the store.
+        // A self-signed certificate that calls itself a CA's. An administrator who trusts it puts it into the store.
         Error::UnknownIssuer | Error::CaUsedAsEndEntity | Error::CertDistrusted => Cause::UnknownCa,
         Error::CertNotValidForName(_) => Cause::WrongName,
         Error::InvalidSignatureForPublicKey | Error::SignatureAlgorithmMismatch => Cause::BadSignature,
@@ -137,7 +138,7 @@ pub(super) fn of_chain(error: &webpki::Error) -> Cause {
     }
 }
 
-/// The key of a target's certificate is one whose signatures cannot be verified here.
+/// The key of a target's certificate is of a kind whose signatures cannot be verified here.
 #[derive(Debug)]
 struct Unverifiable;
 
@@ -149,7 +150,7 @@ impl fmt::Display for Unverifiable {
 
 impl std::error::Error for Unverifiable {}
 
-/// The error with which a handshake ends over such a key.
+/// The error that ends a handshake because of such a key.
 pub(super) fn unverifiable() -> Error {
     CertificateError::Other(OtherError(Arc::new(Unverifiable))).into()
 }

@@ -1,8 +1,8 @@
-//! How the files of certificates, keys and trust look from outside, so that a change is noticed: an ACME client, or an
-//! administrator, puts new ones in place and tells nobody.
+//! The state of the files of certificates, keys and trust, by which a change is noticed. An ACME client, or an
+//! administrator, replaces files and tells no program.
 //!
-//! It looks, again and again, instead of being told by the kernel: certbot replaces links, and what they lead to is in
-//! another folder. Some dozens of `stat` calls every few seconds cost nothing.
+//! The files are polled. Notifications of the kernel would not do: certbot replaces links, and their targets are in
+//! another folder. A few dozen `stat` calls every few seconds cost nothing.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -17,7 +17,7 @@ use crate::rules::Table;
 pub struct FilesState(u64);
 
 impl FilesState {
-    /// How the files that the configuration and the rules name look now.
+    /// The present state of the files that the configuration and the rules name.
     pub fn at(config: &Config, table: &Table) -> Self {
         let mut digest = DefaultHasher::new();
         let mut folder = |path: &Path| {
@@ -47,10 +47,10 @@ impl FilesState {
     }
 }
 
-/// Every kind of file that is read from a folder.
+/// The extensions of the files that are read from a folder.
 const EXTENSIONS: [&str; 5] = ["crt", "key", "pem", "cer", "crl"];
 
-/// Links are followed: what counts is the file behind them.
+/// Adds a file. Links are followed: the file behind them counts.
 fn add_file(file: &PathBuf, digest: &mut DefaultHasher) {
     file.hash(digest);
     if let Ok(metadata) = file.metadata() {

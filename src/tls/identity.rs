@@ -1,4 +1,4 @@
-//! A certificate of our own with its key: read, matched, ready to sign. Toward clients and toward targets alike.
+//! A certificate of our own with its key, read and matched, toward clients or toward targets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,28 +15,28 @@ use super::{backend, pem};
 use crate::config::{CertificateFiles, Diagnostic};
 use crate::files;
 
-/// How long before the end `check` begins to warn.
+/// How long before the end of a certificate `check` begins to warn.
 pub(crate) const EXPIRY_WARNING: Duration = Duration::days(30);
 
-/// How the warnings begin that come with the time, before the date.
+/// How the warnings begin that depend on the time, before the date.
 const VALIDITY: [&str; 3] =
     ["the certificate expired on", "the certificate expires on", "the certificate is not valid before"];
 
-/// A certificate whose key fits.
+/// A certificate with its matching key.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     /// The NAME of NAME.crt.
     pub name: String,
     /// The certificate's file.
     pub file: PathBuf,
-    /// What the leaf says.
+    /// The facts of the leaf.
     pub facts: Facts,
     certified: Arc<CertifiedKey>,
 }
 
 impl Certificate {
-    /// Reads a certificate with its key. Without a certificate at least one of the diagnostics is an error; expiry
-    /// and open modes are warnings only, because a certificate that is expired is better than none.
+    /// Reads a certificate with its key. If there is no certificate, at least one of the diagnostics is an error.
+    /// Expiry and open file modes are only warnings, because an expired certificate is better than none.
     pub(super) fn load(files: &CertificateFiles, now: OffsetDateTime) -> (Option<Self>, Vec<Diagnostic>) {
         let mut found: Vec<Diagnostic> = pem::open_to_others(&files.key).into_iter().collect();
         match read(files) {
@@ -51,30 +51,30 @@ impl Certificate {
         }
     }
 
-    /// Chain and signing key, as rustls wants them.
+    /// Chain and signing key, in rustls' form.
     pub(super) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }
 
-    /// Which of several certificates for one name is shown first: a valid one before one that is not, one that is there
-    /// before one that is gone, then ECDSA before RSA, because it costs a fifth of the time to sign with. Smaller is
-    /// better.
+    /// The rank among several certificates for one name, a smaller one being better. A valid certificate comes before
+    /// an invalid one, and one that is still there before one that is gone. Then ECDSA comes before RSA, because its
+    /// signature takes a fifth of the time.
     pub(super) fn rank(&self, now: OffsetDateTime, gone: bool) -> (bool, bool, bool) {
         (!self.facts.valid_at(now), gone, self.certified.key.algorithm() == SignatureAlgorithm::RSA)
     }
 
-    /// A warning near the end and beyond.
+    /// A warning if the certificate is near its end, or beyond it.
     pub(crate) fn validity_warning(&self, now: OffsetDateTime) -> Option<Diagnostic> {
         validity_warning(&self.facts, &self.file, now)
     }
 
-    /// Whether this is what [`Self::validity_warning`] has said of this certificate at some time.
+    /// Whether [`Self::validity_warning`] may have made this warning about this certificate, at any time.
     pub(crate) fn has_said(&self, warning: &Diagnostic) -> bool {
         warning.place.file == self.file && VALIDITY.iter().any(|start| warning.message.starts_with(start))
     }
 }
 
-/// A warning for the certificate of `file` near its end and beyond.
+/// A warning if the certificate of `file` is near its end, or beyond it.
 pub(super) fn validity_warning(facts: &Facts, file: &Path, now: OffsetDateTime) -> Option<Diagnostic> {
     let Facts { not_before, not_after, .. } = facts;
     let [expired, expires, too_early] = VALIDITY;
@@ -94,7 +94,8 @@ pub(super) fn validity_warning(facts: &Facts, file: &Path, now: OffsetDateTime) 
 fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
     let (chain, facts) = chain_of_file(&files.cert)?;
     let key = pem::private_key(&files.key).map_err(|error| without_key(files, error))?;
-    // By reference, so that the key is still ours to wipe: the provider's own way in would take it and drop it as it is.
+    // The key is passed by reference, so that we can still wipe it. The provider's own function would take the key and
+    // drop it unwiped.
     let key = backend::sign::any_supported_type(&key).map_err(|cause| {
         pem::error(
             &files.key,
@@ -102,7 +103,7 @@ fn read(files: &CertificateFiles) -> Result<Certificate, Box<Diagnostic>> {
             Some("RSA keys of 2048 to 8192 bits, ECDSA keys on P-256, P-384 and P-521, and Ed25519 keys can"),
         )
     })?;
-    // A key that cannot tell its public part cannot be compared, and is taken as it is.
+    // A key that does not show its public part cannot be compared. It is accepted.
     if let Some(public) = key.public_key() {
         let fits = |der: &[u8]| public_key_of(der).is_some_and(|own| own == public.as_ref());
         if !chain.first().is_some_and(|leaf| fits(leaf)) {
@@ -125,15 +126,16 @@ fn chain_of_file(file: &Path) -> Result<(Vec<CertificateDer<'static>>, Facts), B
     Ok((chain, facts))
 }
 
-/// What the first certificate of a file says. Its key is not read.
+/// The facts of the first certificate of a file. Its key is not read.
 ///
 /// # Errors
-/// Why there is none that can be decoded.
+/// Why there is no certificate that can be decoded.
 pub fn facts_of_file(file: &Path) -> Result<Facts, Box<Diagnostic>> {
     chain_of_file(file).map(|(_, facts)| facts)
 }
 
-/// Of a certificate without a key beside it that is said, not that a file is missing which nobody has named.
+/// The error for a certificate without a key beside it. It does not speak of a missing file that the administrator
+/// never named.
 fn without_key(files: &CertificateFiles, error: Box<Diagnostic>) -> Box<Diagnostic> {
     if fs::metadata(&files.key).is_err_and(|cause| files::is_absent(&cause)) {
         let message = format!("this is not there: the key of the certificate {}", files.cert.display());
@@ -144,7 +146,7 @@ fn without_key(files: &CertificateFiles, error: Box<Diagnostic>) -> Box<Diagnost
     error
 }
 
-/// `misplaced`: where in the chain the certificate stands that the key does fit.
+/// `misplaced`: the position in the chain of the certificate that the key does fit.
 fn mismatch(files: &CertificateFiles, misplaced: Option<usize>) -> Box<Diagnostic> {
     let help = match misplaced {
         Some(at) => format!(
@@ -230,7 +232,8 @@ mod tests {
         }
     }
 
-    /// A warning of the hour when a certificate was read is known for one, and takes no other's place.
+    /// A warning from the time when a certificate was read is recognised, and is not mistaken for another
+    /// certificate's.
     #[test]
     fn item_1_a_warning_of_another_day_is_known_for_one() {
         let dir = tempfile::tempdir().unwrap();

@@ -6,13 +6,13 @@ use x509_parser::public_key::PublicKey;
 
 /// A certificate's public key (RFC 5280 section 4.1, SubjectPublicKeyInfo).
 pub(super) struct Key {
-    /// All of it.
+    /// The whole SubjectPublicKeyInfo, DER.
     pub(super) spki: Vec<u8>,
     /// The contents of the AlgorithmIdentifier.
     pub(super) identifier: Vec<u8>,
     /// The contents of the BIT STRING.
     pub(super) bits: Vec<u8>,
-    /// Of an RSA key.
+    /// The numbers, if it is an RSA key.
     pub(super) rsa: Option<Rsa>,
 }
 
@@ -33,7 +33,7 @@ impl Rsa {
 }
 
 impl Key {
-    /// `None` if the certificate cannot be decoded that far.
+    /// The key of a certificate. `None`: the certificate cannot be decoded that far.
     pub(super) fn of(certificate: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
         let spki = certificate.public_key();
@@ -47,8 +47,8 @@ impl Key {
         Some(Self { spki: spki.raw.to_vec(), identifier: identifier(spki.raw)?.to_vec(), bits, rsa })
     }
 
-    /// Whether the library verifies signatures of a key of this size. It says of no signature why it is wrong, so a key
-    /// that it does not take would look like a wrong signature.
+    /// Whether the library verifies signatures of keys of this size. The library does not say why a signature is wrong.
+    /// So a key that it does not support would look like a wrong signature.
     pub(super) fn is_usual(&self) -> bool {
         self.rsa.as_ref().is_none_or(|key| {
             (2048..=8192).contains(&key.modulus_bits()) && (2..=33).contains(&key.exponent_bits())
@@ -56,7 +56,7 @@ impl Key {
     }
 }
 
-/// Of a number, the most significant octet first.
+/// The number of bits. The most significant octet comes first.
 fn bit_length(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|octet| **octet == 0).count();
     match number.get(zeros) {

@@ -1,4 +1,4 @@
-//! Portward's own certificates for programs: `portward cert list --json` and `/v1/certificates` say the same.
+//! Portward's own certificates for programs. `portward cert list --json` and `/v1/certificates` show the same.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{Certificate, Facts, ServerTls, UpstreamTls};
 
 impl Facts {
-    /// What a certificate says.
+    /// The facts of a certificate in JSON.
     pub fn to_json(&self) -> Value {
         let time = |time: OffsetDateTime| time.format(&Rfc3339).ok();
         json!({
@@ -23,14 +23,14 @@ impl Facts {
     }
 }
 
-/// First those that clients are shown, then the one that Portward presents to targets.
+/// The certificates for clients first, then the one that Portward presents to targets.
 pub fn listed(server: &ServerTls, upstream: &UpstreamTls) -> Vec<Value> {
     let of_clients = server.certificates().map(|one| one_json(one, "client", server.is_default(one)));
     let of_targets = upstream.certificate().map(|one| one_json(one, "target", false));
     of_clients.chain(of_targets).collect()
 }
 
-/// `shown_to`: who gets to see it.
+/// `shown_to`: the peers to which the certificate is shown.
 fn one_json(one: &Certificate, shown_to: &str, default: bool) -> Value {
     let mut value = one.facts.to_json();
     if let Some(fields) = value.as_object_mut() {

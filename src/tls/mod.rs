@@ -1,20 +1,19 @@
-//! TLS on both legs (contract sections 4 and 5): which certificate a client is shown, what its own is worth, how a target is
-//! judged, what is presented to it, and development certificates to try things out with.
+//! TLS on both legs (contract sections 4 and 5): the certificate for a client, the verdict on the client's own, the
+//! verdict on a target's, the certificate for a target, and development certificates.
 //!
-//! It reads files and builds rustls configurations; it opens no connection of its own but in `probe`, and takes no
-//! route: SNI chooses a certificate and nothing else.
+//! It reads files and builds rustls configurations. Only `probe` opens a connection. TLS decides about no route: SNI
+//! chooses a certificate and nothing else.
 //!
 //! | rooms | what is in them |
 //! |---|---|
-//! | `server`, `sni`, `identity` | the certificates that clients are shown |
-//! | `accept`, `asking`, `sessions` | a handshake with a client, and its certificate; what it resumes with |
+//! | `server`, `sni`, `identity` | the certificates that are shown to clients |
+//! | `accept`, `asking`, `sessions` | the handshake with a client, its certificate, and resumption |
 //! | `possession`, `weak` | whether a peer holds the key of its certificate |
-//! | `trust` | what a client's certificate is worth |
-//! | `upstream`, `verify` | what targets are presented, and how they are judged |
-//! | `failure` | the cause of a handshake that has failed, in the words of the closed list |
-//! | `pem`, `source`, `look` | reading files; what happens when they are gone; noticing that they have changed |
-//! | `facts`, `reminder`, `probe`, `dev` | what a certificate says; what expires soon; a target's chain; development
-//! certificates |
+//! | `trust` | the verdict on a client's certificate |
+//! | `upstream`, `verify` | the certificate for targets, and the verdict on theirs |
+//! | `failure` | the cause of a failed handshake, in the words of the closed list |
+//! | `pem`, `source`, `files_state` | reading files, keeping their contents when they are gone, noticing changes |
+//! | `facts`, `reminder`, `probe`, `dev` | facts of a certificate, expiry, a target's chain, development certificates |
 
 mod accept;
 mod asking;
@@ -72,18 +71,18 @@ use rustls::crypto::ring as backend;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 compile_error!("choose the TLS cryptography: feature aws-lc-rs (the default) or ring");
 
-/// The application protocols that are named in handshakes of `service` (RFC 7301).
+/// The application protocols that handshakes of `service` name (RFC 7301).
 fn alpn(service: Service) -> Vec<Vec<u8>> {
     service.alpn().map(<[u8]>::to_vec).into_iter().collect()
 }
 
-/// The cryptography of every TLS connection: the backend's own list in an order of ours.
+/// The cryptography of every TLS connection: the backend's own list in our order.
 ///
 /// Key exchange: X25519, then P-256, then P-384, as the backends order them, because X25519 is the cheapest. The hybrid
-/// X25519MLKEM768 comes last where the backend has it: it serves a peer that insists on it, but costs others neither
+/// X25519MLKEM768 comes last where the backend has it. It serves a peer that insists on it, and costs others neither
 /// the time nor the kilobyte in each direction.
 ///
-/// Ciphers: AES-128-GCM first, as in Mozilla's "intermediate" recommendation; toward clients this order counts, not
+/// Ciphers: AES-128-GCM first, as in Mozilla's "intermediate" recommendation. Toward clients our order counts, not
 /// theirs.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
@@ -99,8 +98,8 @@ pub fn provider() -> Arc<CryptoProvider> {
     }))
 }
 
-/// Keys that encrypt session tickets, renewed every six hours. `None` if the system gives no randomness, without which
-/// no handshake would succeed either.
+/// Makes the keys that encrypt session tickets, and renews them every six hours. `None`: the system gives no
+/// randomness. Then no handshake would succeed either.
 fn ticketer() -> Option<Arc<dyn ProducesTickets>> {
     backend::Ticketer::new().ok()
 }
@@ -113,8 +112,8 @@ fn client_builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     )
 }
 
-/// rustls refuses versions for which a provider has no cipher suite. [`provider`] is fixed when Portward is built and
-/// has suites for both, so there is no such error to report.
+/// Unwraps a configuration. rustls refuses versions for which a provider has no cipher suite. [`provider`] is fixed
+/// when Portward is built and has suites for both versions, so this error cannot happen.
 fn sound<T>(built: Result<T, rustls::Error>) -> T {
     built.unwrap_or_else(|error| unreachable!("the TLS provider lacks a protocol version: {error}"))
 }

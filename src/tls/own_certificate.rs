@@ -1,7 +1,8 @@
-//! Portward's own certificate in handshakes with targets, and whether a target has asked for it.
+//! Portward's own certificate in handshakes with targets, and whether a target has requested it.
 //!
-//! A TLS 1.2 server that misses a certificate ends the handshake by `handshake_failure` (RFC 5246 section 7.4.6), which other
-//! servers say when nothing fits. The two differ in that the former has asked for one.
+//! A TLS 1.2 server without the certificate that it wants ends the handshake by `handshake_failure` (RFC 5246 section
+//! 7.4.6). Other servers send the same alert when nothing fits. The difference is that the former has requested a
+//! certificate.
 
 use std::cell::Cell;
 use std::io;
@@ -15,11 +16,11 @@ use super::failure::{of_asking, of_handshake};
 use crate::cause::Cause;
 
 tokio::task_local! {
-    /// The target of the handshake that goes on in this task has asked for our certificate.
+    /// The target of this task's handshake has requested our certificate.
     static ASKED: Cell<bool>;
 }
 
-/// Presents a certificate, or none, to a target that asks, and notes that it has asked.
+/// Presents a certificate, or none, to a target that requests one, and notes the request.
 #[derive(Debug)]
 pub(super) struct Presented(pub(super) Option<Arc<CertifiedKey>>);
 
@@ -34,10 +35,10 @@ impl ResolvesClientCert for Presented {
     }
 }
 
-/// Waits for a handshake with a target.
+/// Waits for the end of a handshake with a target.
 ///
 /// # Errors
-/// Why it has failed.
+/// Why the handshake has failed.
 pub async fn shaken<S>(handshake: impl Future<Output = io::Result<S>>) -> Result<S, Cause> {
     let noted = async {
         let result = handshake.await;

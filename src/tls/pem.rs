@@ -1,4 +1,5 @@
-//! Certificates and keys from files: PEM, for certificates DER too. Every failure is a [`Diagnostic`] about the file.
+//! Reads certificates and keys from files: PEM, and DER for certificates. Every failure is a [`Diagnostic`] about the
+//! file.
 
 use std::fs;
 use std::io;
@@ -21,7 +22,7 @@ mod words;
 pub(super) use folder::unread;
 use words::broken;
 
-/// The longest file of certificates and CRLs, and the longest of a key.
+/// The longest file of certificates and CRLs, in octets. The second limit is that of a key.
 const LONGEST: u64 = 256 << 20;
 const LONGEST_KEY: u64 = 1 << 20;
 
@@ -42,10 +43,10 @@ fn helped(diagnostic: Diagnostic, help: Option<&str>) -> Diagnostic {
     }
 }
 
-/// The certificates of a file, in its order; at least one.
+/// The certificates of a file, in the file's order. There is at least one.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<Diagnostic>> {
     let bytes = files::read(file, LONGEST).map_err(|cause| unreadable(file, &cause))?;
-    // 0x30: a SEQUENCE, so DER. PEM is text and begins with a dash or a comment.
+    // 0x30 begins a SEQUENCE, so this is DER. PEM is text and begins with a dash or a comment.
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes.into()]);
     }
@@ -58,15 +59,15 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// What a file of a trust store holds.
+/// The contents of a trust store's file.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     pub(super) certificates: Vec<CertificateDer<'static>>,
-    /// Each can be used.
+    /// The CRLs. Each of them can be used.
     pub(super) lists: Vec<CertificateRevocationListDer<'static>>,
 }
 
-/// The certificates and the CRLs of a file, in its order: PEM, or one of them in DER; at least one in all.
+/// The certificates and the CRLs of a file, in the file's order: PEM, or a single one in DER. There is at least one.
 pub(super) fn trust(file: &Path) -> Result<Trust, Box<Diagnostic>> {
     if file.extension().is_none_or(|extension| extension != "crl" && extension != "pem") {
         return Ok(Trust { certificates: certificates(file)?, lists: Vec::new() });
@@ -101,14 +102,14 @@ pub(super) fn trust(file: &Path) -> Result<Trust, Box<Diagnostic>> {
     Ok(trust)
 }
 
-/// By webpki, which will use it, and by the parser that tells its issuer and times.
+/// Checks a CRL with webpki, which will use it, and with the parser that reads its issuer and times.
 fn usable(list: &[u8]) -> Result<(), String> {
     OwnedCertRevocationList::from_der(list).map_err(|cause| cause.to_string())?;
     CertificateRevocationList::from_der(list).map(drop).map_err(|cause| cause.to_string())
 }
 
 /// The private key of a file: PKCS#8, SEC1 (EC) or PKCS#1 (RSA). The file's text and the key are wiped from memory when
-/// they are dropped; what the PEM reader holds in between is its own.
+/// they are dropped. The copies inside the PEM reader are not wiped.
 pub(super) fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Box<Diagnostic>> {
     let bytes = Zeroizing::new(files::read(file, LONGEST_KEY).map_err(|cause| unreadable(file, &cause))?);
     PrivateKeyDer::from_pem_slice(&bytes).map(Zeroizing::new).map_err(|cause| {
@@ -128,7 +129,7 @@ pub(super) fn private_key(file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static
     })
 }
 
-/// A warning if everybody on this machine can read the key in `file`.
+/// A warning if all users of this machine can read the key in `file`.
 pub(super) fn open_to_others(file: &Path) -> Option<Diagnostic> {
     let mode = fs::metadata(file).ok()?.permissions().mode() & 0o7777;
     (mode & 0o004 != 0).then(|| {
@@ -140,7 +141,7 @@ pub(super) fn open_to_others(file: &Path) -> Option<Diagnostic> {
     })
 }
 
-/// The files of `folder` that have one of `extensions`, sorted by NAME. Hidden files and folders do not count.
+/// The files of `folder` that have one of `extensions`, sorted by NAME. Hidden files and folders are ignored.
 pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -151,12 +152,12 @@ pub(super) fn files_in(folder: &Path, extensions: &[&str]) -> io::Result<Vec<Pat
             files.push(path);
         }
     }
-    // By the NAME, without the extension: "a" comes before "a-2", though "a.crt" comes after "a-2.crt".
+    // Sorted by the NAME without its extension: "a" comes before "a-2", though "a.crt" comes after "a-2.crt".
     files.sort_by(|a, b| (a.file_stem(), a).cmp(&(b.file_stem(), b)));
     Ok(files)
 }
 
-/// The files of a trust store: those of a folder that have one of `extensions`, or the one file.
+/// The files of a trust store: the files of a folder with one of `extensions`, or the one file.
 pub(super) fn store(path: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
     match path.is_dir() {
         true => files_in(path, extensions),

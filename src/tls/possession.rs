@@ -1,10 +1,10 @@
-//! The proof that a peer holds the key of the certificate that it shows: the signature over the handshake (RFC 8446
-//! §4.4.3, RFC 5246 §7.4.8), which is verified whatever the certificate itself is worth.
+//! The proof that a peer holds the key of its certificate: the signature over the handshake (RFC 8446 §4.4.3, RFC 5246
+//! §7.4.8). It is verified even if the certificate itself is not trusted.
 //!
-//! rustls verifies it with certificates that webpki can decode. PBXs and telephones have others (version 1, critical
-//! extensions that are not known); for those the signature is verified with the bare public key. Some keys and some
-//! signatures cannot be verified at all: RSA keys that are too short or too long, curves that the library does not have,
-//! DSA, SHA-1. They prove nothing, and that is an answer of its own: what it means is the caller's to say.
+//! rustls verifies the signature for certificates that webpki can decode. PBXs and telephones have others (version 1,
+//! unknown critical extensions). For those the signature is verified with the bare public key. Some keys and some
+//! signatures cannot be verified at all: RSA keys that are too short or too long, curves that the library does not
+//! have, DSA, SHA-1. They prove nothing. This is a result of its own, and the caller decides what follows.
 
 use super::key::Key;
 use super::{provider, weak};
@@ -12,8 +12,8 @@ use rustls::crypto::{self, WebPkiSupportedAlgorithms};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
-/// Schemes of keys that cannot be verified here, and of no others: Ed448, RSASSA-PSS keys (RFC 8446 section 4.2.3), and
-/// the brainpool curves (RFC 8734).
+/// Schemes of exactly those keys that cannot be verified here: Ed448, RSASSA-PSS keys (RFC 8446 section 4.2.3), and the
+/// brainpool curves (RFC 8734).
 pub(super) const UNVERIFIABLE: [SignatureScheme; 7] = [
     SignatureScheme::ED448,
     SignatureScheme::Unknown(0x0809),
@@ -24,22 +24,22 @@ pub(super) const UNVERIFIABLE: [SignatureScheme; 7] = [
     SignatureScheme::Unknown(0x081c),
 ];
 
-/// Whether a peer holds the key of the certificate that it shows.
+/// Whether a peer holds the key of its certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Possession {
-    /// Its signature has been verified.
+    /// Yes: its signature has been verified.
     Proven,
-    /// Its signature cannot be verified here; anybody could have made it.
+    /// Unknown: its signature cannot be verified here, so any peer could have made it.
     #[default]
     Unproven,
 }
 
-/// How strong a key must be.
+/// The required strength of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strength {
-    /// As webpki wants it, because authorities vouch for it.
+    /// The strength that webpki requires. Authorities vouch for such certificates.
     Usual,
-    /// Whatever can be verified, because the administrator has chosen this very certificate, or none in particular.
+    /// Any key that can be verified. The administrator has chosen this very certificate, or accepts every certificate.
     Any,
 }
 
@@ -55,8 +55,8 @@ impl Checks {
         Self { algorithms: provider().signature_verification_algorithms, strength }
     }
 
-    /// What can be verified, in the order of preference. Of the digests of RSA the short one comes first: OpenSSL takes
-    /// the first scheme that we name, and with a key of 512 bits it fails to sign with a long one.
+    /// The schemes that can be verified, in the order of preference. Of the digests for RSA the short one comes first:
+    /// OpenSSL takes the first scheme that we list, and with a key of 512 bits it fails to sign with a long digest.
     pub(super) fn schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.algorithms.supported_schemes();
         schemes.sort_by_key(|scheme| match scheme {
@@ -71,7 +71,7 @@ impl Checks {
         schemes
     }
 
-    /// Looks at a TLS 1.2 signature.
+    /// Checks a TLS 1.2 signature.
     ///
     /// # Errors
     /// The signature is wrong.
@@ -85,7 +85,7 @@ impl Checks {
             return Ok(Possession::Proven);
         }
         let Some(key) = Key::of(certificate) else { return Ok(Possession::Unproven) };
-        // In TLS 1.2 a scheme names the digest, and any curve goes with it.
+        // In TLS 1.2 a scheme names the digest only, and any curve may be used with it.
         let named = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
         let algorithms = named.map_or(&[][..], |(_, algorithms)| *algorithms);
         let fitting = || algorithms.iter().filter(|one| one.public_key_alg_id().as_ref() == key.identifier);
@@ -97,7 +97,7 @@ impl Checks {
         self.unusual(&key, message, signed)
     }
 
-    /// Looks at a TLS 1.3 signature.
+    /// Checks a TLS 1.3 signature.
     ///
     /// # Errors
     /// The signature is wrong.
@@ -111,7 +111,8 @@ impl Checks {
             return Ok(Possession::Proven);
         }
         let Some(key) = Key::of(certificate) else { return Ok(Possession::Unproven) };
-        // In TLS 1.3 a scheme names the curve as well (RFC 8446 section 4.2.3), and PKCS #1 is no scheme of a handshake.
+        // In TLS 1.3 a scheme names the curve as well (RFC 8446 section 4.2.3), and no scheme of a handshake uses PKCS
+        // #1.
         let named = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
         let algorithm = named.and_then(|(_, algorithms)| algorithms.first());
         let fits = algorithm.is_some_and(|one| one.public_key_alg_id().as_ref() == key.identifier);
@@ -124,7 +125,7 @@ impl Checks {
         if is_pkcs1(signed.scheme) { Ok(Possession::Unproven) } else { self.unusual(&key, message, signed) }
     }
 
-    /// Looks at a signature that the library cannot verify.
+    /// Checks a signature that the library cannot verify.
     fn unusual(
         &self,
         key: &Key,

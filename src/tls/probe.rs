@@ -1,4 +1,4 @@
-//! Looks at a target's certificates without trusting anything: for `portward cert show`.
+//! Reads a target's certificates without trusting them, for `portward cert show`.
 
 use std::fmt;
 use std::io;
@@ -16,15 +16,15 @@ use super::client_builder;
 use super::possession::Possession;
 use super::verify::{TargetVerifier, VerifyBy};
 
-/// For connecting and the handshake together.
+/// How long connecting and the handshake may take together.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why there is no chain to show.
 #[derive(Debug)]
 pub enum ProbeError {
-    /// No connection.
+    /// The connection failed.
     Connect(io::Error),
-    /// A connection, but the handshake failed before the target had shown its certificate.
+    /// The handshake failed before the target had shown its certificate.
     Handshake(io::Error),
     /// Ten seconds were not enough.
     Deadline,
@@ -35,14 +35,14 @@ pub enum ProbeError {
 pub struct Shown {
     /// Its certificates, the leaf first.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Whether it holds the leaf's key. Unproven: the key is one that cannot be verified here, so that neither a pin nor
+    /// Whether the target holds the leaf's key. Unproven: the key cannot be verified here, so neither a pin nor
     /// `upstream.trust` can accept this target.
     pub possession: Possession,
 }
 
-/// The certificates that the server at `address` shows to a client that asks for `name`, the leaf first. Nothing is
-/// verified but the handshake's signature; where the server ends the handshake because it wants a certificate, its own
-/// has been seen by then.
+/// The certificates that the server at `address` shows to a client that asks for `name`, the leaf first. Only the
+/// handshake's signature is verified. If the server ends the handshake because it wants a certificate, its own has been
+/// seen by then.
 pub async fn chain_of(address: SocketAddr, name: ServerName<'static>) -> Result<Shown, ProbeError> {
     let observer = Arc::new(Observer::new());
     let config = client_builder()
@@ -61,12 +61,12 @@ pub async fn chain_of(address: SocketAddr, name: ServerName<'static>) -> Result<
     tokio::time::timeout(DEADLINE, handshake).await.unwrap_or(Err(ProbeError::Deadline))
 }
 
-/// Accepts and remembers whatever is shown.
+/// Accepts and remembers every certificate.
 #[derive(Debug)]
 struct Observer {
     verifier: TargetVerifier,
     seen: Mutex<Vec<CertificateDer<'static>>>,
-    /// What the target's signature has proven, once it has come.
+    /// What the target's signature has proven, once the signature has come.
     signed: Mutex<Option<Possession>>,
 }
 
@@ -79,7 +79,7 @@ impl Observer {
         }
     }
 
-    /// What the target has shown; nothing if it did not sign, or wrongly.
+    /// What the target has shown. `None`: its signature is missing or wrong.
     fn take(&self) -> Option<Shown> {
         let possession = (*self.signed.lock().unwrap_or_else(PoisonError::into_inner))?;
         let chain = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,4 +1,4 @@
-//! Certificates that are about to expire are named in the log 30, 7 and 1 days before, and when it has happened.
+//! Names expiring certificates in the log: 30, 7 and 1 days before the end, and when they have expired.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use time::{Duration, OffsetDateTime};
 
 use super::Certificate;
 
-/// Days before the end, from the latest.
+/// Days before the end at which a reminder is due, beginning with the latest.
 const DAYS: [i64; 4] = [0, 1, 7, 30];
 
-/// What has been said of which certificate.
+/// The reminders that were given.
 #[derive(Debug, Default)]
 pub struct Reminder {
-    /// By fingerprint: the latest of [`DAYS`] that was reached.
+    /// For each fingerprint the last reminder that was given, as one of [`DAYS`].
     said: HashMap<[u8; 32], i64>,
 }
 
 impl Reminder {
-    /// What is to be said at `now` of the certificates in use, each milestone once.
+    /// The reminders that are due at `now` for the certificates in use. Each is given once.
     pub fn due<'a>(
         &mut self,
         certificates: impl Iterator<Item = &'a Certificate>,

@@ -1,7 +1,7 @@
 //! TLS toward clients: the server certificates and the acceptors of the TLS ports (contract section 4).
 //!
-//! Everything is read once, at [`ServerTls::load`]; a reload makes another one. What clients resume with is handed on
-//! from one to the next, so that a reload costs nobody a full handshake.
+//! Everything is read once, in [`ServerTls::load`]. A reload makes a new value. Data for resumption is handed on to it,
+//! so that a reload forces no client to make a full handshake.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -26,39 +26,39 @@ use crate::config::{CertificateFiles, CertificateSource, Diagnostic, Severity, T
 use crate::files;
 use crate::service::{PerService, Service};
 
-/// TLS 1.2 sessions of clients without tickets that are remembered, a service. [`super::sessions`] bounds the length of
-/// each, so this bounds memory. A client whose session falls out makes a full handshake.
+/// How many TLS 1.2 sessions of clients without tickets are remembered for each service. [`super::sessions`] bounds the
+/// length of a session, so this bounds memory. A client whose session is dropped makes a full handshake.
 const SESSIONS: usize = 512;
 
-/// The server certificates, and an acceptor a service. Immutable.
+/// The server certificates, and an acceptor for each service. Immutable.
 #[derive(Debug)]
 pub struct ServerTls {
     certificates: Source<Certificate>,
     default: Option<usize>,
     index: Arc<Index>,
-    /// Where certificates are expected, for diagnostics.
+    /// The place where certificates are expected, for diagnostics.
     place: PathBuf,
-    /// Why there is no certificate, if there is none.
+    /// Why there is no certificate. `None`: there is one.
     missing: Option<String>,
     resumption: PerService<Resumption>,
     acceptors: PerService<Arc<ServerConfig>>,
 }
 
-/// What clients of one service resume with. Services do not share it: a session that began on a port where no client
-/// certificate is asked for must not stand for one where it is.
+/// The data with which clients of one service resume. Services do not share it. Otherwise a session from a port without
+/// client certificates could be resumed on a port that requests them.
 #[derive(Debug, Clone)]
 struct Resumption {
-    /// TLS 1.3, and TLS 1.2 clients that know tickets (RFC 5077).
+    /// For TLS 1.3, and for TLS 1.2 clients that know tickets (RFC 5077).
     ticketer: Option<Arc<dyn ProducesTickets>>,
-    /// Other TLS 1.2 clients.
+    /// For other TLS 1.2 clients.
     sessions: Arc<dyn StoresServerSessions>,
 }
 
 impl ServerTls {
     /// Reads the certificates that `settings` name.
     ///
-    /// A certificate with an error is left out, or stays as it was where the change was merely noticed, and the others are
-    /// loaded; whether an error stops anything is the caller's to decide. Expiry is a warning.
+    /// A certificate with an error is left out. If the change was only noticed, its old contents stay in use. The
+    /// others are loaded. The caller decides whether an error stops anything. Expiry is a warning.
     pub fn load(settings: &Tls, occasion: Occasion<'_, Self>) -> (Self, Found) {
         let now = OffsetDateTime::now_utc();
         let (place, pairs) = pairs(&settings.certificates);
@@ -66,7 +66,7 @@ impl ServerTls {
         let listed = failed.map_or_else(|| Ok(pairs.iter().map(|pair| pair.cert.clone()).collect()), Err);
         let mut pairs = pairs.into_iter();
         let before = occasion.of(|before| Some(&before.certificates));
-        // They are read in their order.
+        // They are read in the order of the list.
         let (certificates, mut found) = Source::read(&place, listed, before, |_| {
             pairs.next().map_or((None, Vec::new()), |pair| Certificate::load(&pair, now))
         });
@@ -105,13 +105,14 @@ impl ServerTls {
         (Self { certificates, default, index, place, missing, resumption, acceptors }, found)
     }
 
-    /// What accepts TLS for `service`; `None` as long as there is no certificate.
+    /// The acceptor for `service`. `None`: there is no certificate.
     pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
         let config = Arc::clone(&self.acceptors[service]);
         (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), service.asks_for_certificate()))
     }
 
-    /// What shows the certificate of this name and no other, whatever name a client asks for: for `admin.listen`.
+    /// A configuration that shows the certificate with this name only, whatever name a client asks for. It is for
+    /// `admin.listen`.
     pub fn alone(&self, name: &str, oldest: TlsVersion) -> Option<Arc<ServerConfig>> {
         let certificate = self.certificates().find(|certificate| certificate.name == name)?;
         let resolver = SingleCertAndKey::from(CertifiedKey::clone(certificate.certified()));
@@ -121,7 +122,7 @@ impl ServerTls {
         Some(Arc::new(config))
     }
 
-    /// The warning that `admin.certificate` names no certificate that is there.
+    /// The warning that `admin.certificate` names a certificate that does not exist.
     pub fn no_such(&self, name: &str) -> Diagnostic {
         let names: Vec<_> = self.certificates().map(|certificate| certificate.name.as_str()).collect();
         let help = match names.is_empty() {
@@ -134,19 +135,19 @@ impl ServerTls {
         pem::warning(&self.place, message, Some(&help))
     }
 
-    /// Why there is no certificate, so that TLS ports are closed; `None`: there is one.
+    /// Why there is no certificate and TLS ports are closed. `None`: there is one.
     pub fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
-    /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
-    /// covers.
+    /// Whether a certificate covers `name`: a DNS name, an IP address, or a wildcard. A wildcard is covered by the same
+    /// wildcard only.
     pub fn covers(&self, name: &str) -> bool {
         self.index.covers(name)
     }
 
-    /// Warnings for those host names of the rules that no certificate covers, each name once. Of a name with a
-    /// registration location the part before the `/` counts. Without any certificate that has been said already.
+    /// Warnings for host names of the rules that no certificate covers, each name once. Of a name with a registration
+    /// location only the part before the `/` counts. If there is no certificate at all, another warning says so.
     pub fn uncovered<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Diagnostic> {
         let Some(shown) = self.default() else { return Vec::new() };
         let missing = hosts_of(names).into_iter().filter(|name| !self.covers(name));
@@ -154,23 +155,23 @@ impl ServerTls {
         missing.map(|name| pem::warning(&self.place, uncovered(name), Some(&help))).collect()
     }
 
-    /// The certificates: of a folder by name, of a list in its order.
+    /// The certificates: those of a folder by name, those of a list in its order.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.certificates.iter()
     }
 
-    /// Whether this is the one of [`Self::default`].
+    /// Whether this is the certificate of [`Self::default`].
     pub fn is_default(&self, one: &Certificate) -> bool {
         self.default().is_some_and(|default| default.file == one.file)
     }
 
-    /// The one that is shown to clients without SNI or with an unknown one.
+    /// The certificate for clients without SNI or with an unknown name.
     pub fn default(&self) -> Option<&Certificate> {
         nth(&self.certificates, self.default)
     }
 }
 
-/// The first error, with its file; or that there is none to be found.
+/// The first error, with its file. Without an error: that no certificate was found.
 fn why_missing(place: &Path, problems: &[Diagnostic]) -> String {
     match problems.iter().find(|problem| problem.severity == Severity::Error) {
         Some(error) => format!("{}: {}", error.place.file.display(), error.message),
@@ -178,8 +179,8 @@ fn why_missing(place: &Path, problems: &[Diagnostic]) -> String {
     }
 }
 
-/// What the server certificates say, by the NAME of each, and what is wrong with their files. Their keys are not read: for
-/// those who may not.
+/// The facts of the server certificates, by the NAME of each, and the faults of their files. Keys are not read. This is
+/// for users who may not read them.
 pub fn facts_of_servers(source: &CertificateSource) -> (Vec<(String, Facts)>, Vec<Diagnostic>) {
     let (place, pairs) = pairs(source);
     let (mut facts, mut found) = (Vec::new(), Vec::new());
@@ -192,15 +193,15 @@ pub fn facts_of_servers(source: &CertificateSource) -> (Vec<(String, Facts)>, Ve
                 }
             }
         }
-        // A folder that is not there holds none.
+        // A folder that does not exist contains no files.
         Err(cause) if files::is_absent(&cause) => {}
         Err(cause) => found.push(*pem::unreadable(&place, &cause)),
     }
     (facts, found)
 }
 
-/// What can be said of the server certificates to a user who may not read their keys, beside what [`ServerTls::load`] has
-/// said: which end soon, and which `names` none of them covers.
+/// Warnings for a user who may not read keys, in addition to those of [`ServerTls::load`]: certificates near their end,
+/// and `names` that no certificate covers.
 pub fn judged_without_keys<'a>(
     source: &CertificateSource,
     names: impl Iterator<Item = &'a str>,
@@ -225,7 +226,7 @@ fn uncovered(name: &str) -> String {
     format!("no certificate covers {name}")
 }
 
-/// Each name once, without registration location.
+/// The names, each once, without registration locations.
 fn hosts_of<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.map(|name| name.split_once('/').map_or(name, |(host, _)| host)).collect()
 }
@@ -240,7 +241,7 @@ impl Resumption {
     }
 }
 
-/// How one service accepts TLS. No early data: what is replayed must not decide anything.
+/// The TLS configuration of one service. There is no early data, because replayed octets must not decide anything.
 fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: &Resumption) -> ServerConfig {
     let builder = builder(oldest);
     let builder = if service.asks_for_certificate() {
@@ -253,7 +254,7 @@ fn config(service: Service, oldest: TlsVersion, index: &Arc<Index>, resumption: 
     if let Some(ticketer) = &resumption.ticketer {
         config.ticketer = Arc::clone(ticketer);
     }
-    // Every cipher here is a strong one, whoever chooses; scanners of weaknesses want the server to.
+    // Every cipher here is strong, so either side may choose. Vulnerability scanners want the server to choose.
     config.ignore_client_order = true;
     config.session_storage = Arc::clone(&resumption.sessions);
     config
@@ -271,7 +272,7 @@ fn nth(certificates: &Source<Certificate>, number: Option<usize>) -> Option<&Cer
     certificates.held().get(number?).map(|held| &*held.what)
 }
 
-/// The pairs of files to read, with the place that stands for all of them.
+/// The pairs of files to read, and the place that stands for all of them.
 fn pairs(source: &CertificateSource) -> (PathBuf, io::Result<Vec<CertificateFiles>>) {
     match source {
         CertificateSource::Folder(folder) => {

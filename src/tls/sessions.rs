@@ -1,6 +1,6 @@
-//! What clients resume with, where certificates are asked for. rustls keeps the client's certificate with the session;
-//! here one octet more is kept, which says whether the client has proven that the certificate is its own. So a session
-//! is never worth more than the handshake that it began with.
+//! Data for resumption on ports that request certificates. rustls keeps the client's certificate with the session. Here
+//! one more octet is kept, which says whether the client has proven that it holds the certificate's key. So a session
+//! never proves more than its first handshake.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 use super::accept;
 use super::possession::Possession;
 
-/// The longest session that is kept. A ticket comes back in the ClientHello, which has a limit, and the memory of
-/// sessions is bounded by their number times this. Three certificates with RSA keys of 2048 bits have 4 KiB. A client
-/// with more makes a full handshake each time.
+/// The longest session that is kept, in octets. A ticket comes back in the ClientHello, which has a limit. The memory
+/// for sessions is bounded by their number times this. Three certificates with RSA keys of 2048 bits have 4 KiB. A
+/// client with a longer session makes a full handshake each time.
 const LIMIT: usize = 8 * 1024;
 
-/// A ticketer or a store of sessions, with the octet.
+/// A ticketer, or a store of sessions, that keeps the octet.
 #[derive(Debug)]
 pub(super) struct Marked<T: ?Sized>(pub(super) Arc<T>);
 
-/// The session with the octet behind it; `None` if it is too long.
+/// The session with the octet at its end. `None`: it is too long.
 fn mark(session: &[u8]) -> Option<Vec<u8>> {
     if session.len() > LIMIT {
         return None;
@@ -29,8 +29,8 @@ fn mark(session: &[u8]) -> Option<Vec<u8>> {
     Some(marked)
 }
 
-/// The session without the octet, which is noted for the handshake. `None`: the session is not ours, or no handshake is under
-/// way to note it for. Then the session must not be resumed.
+/// The session without the octet, which is noted for the handshake. `None`: the session is not ours, or no handshake is
+/// under way. Then the session must not be resumed.
 fn unmark(mut marked: Vec<u8>) -> Option<Vec<u8>> {
     let possession = match marked.pop()? {
         0 => Possession::Unproven,

@@ -1,6 +1,7 @@
-//! Which certificate a client is shown: by the name it asks for (contract section 4).
+//! Chooses the certificate for a client by the name that the client asks for (contract section 4).
 //!
-//! An exact name, then a one-label wildcard, then the default. An immutable index; a look-up allocates nothing.
+//! An exact name comes first, then a wildcard for one label, then the default. The index is immutable, and a look-up
+//! allocates nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,21 +22,21 @@ type Candidates = SmallVec<[Arc<CertifiedKey>; 1]>;
 /// Certificates by name.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// DNS names and IP addresses, as [`super::Facts::names`] has them.
+    /// Certificates by DNS name and IP address, in the form of [`super::Facts::names`].
     exact: HashMap<Box<str>, Candidates>,
-    /// Wildcards, by what stands after `*.`.
+    /// Certificates by the text after the `*.` of a wildcard.
     wildcard: HashMap<Box<str>, Candidates>,
     default: Option<Arc<CertifiedKey>>,
 }
 
 impl Index {
-    /// Indexes `certificates`; `default` is shown where no name decides.
+    /// Indexes `certificates`. `default` is shown if no name decides.
     pub(super) fn new(
         certificates: &[LoadedFile<Certificate>],
         default: Option<&Certificate>,
         now: OffsetDateTime,
     ) -> Self {
-        // One that is no longer there must not stand in the way of the one that was put in its place.
+        // A certificate whose file is gone must not stand in the way of its replacement.
         let mut preferred: Vec<_> =
             certificates.iter().map(|held| (held.what.rank(now, held.gone), &held.what)).collect();
         preferred.sort_by_key(|(rank, _)| *rank);
@@ -55,8 +56,8 @@ impl Index {
         index
     }
 
-    /// Whether a certificate is for `name`: a DNS name, an IP address, or a wildcard, which only the same wildcard
-    /// covers.
+    /// Whether a certificate covers `name`: a DNS name, an IP address, or a wildcard. A wildcard is covered by the same
+    /// wildcard only.
     pub(super) fn covers(&self, name: &str) -> bool {
         Name::of(name).is_some_and(|name| {
             self.exact.contains_key(name.text.as_str())
@@ -64,14 +65,14 @@ impl Index {
         })
     }
 
-    /// `name` is in lower case: rustls has seen to that.
+    /// `name` is in lower case already: rustls guarantees that.
     fn find(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let exact = name.and_then(|name| self.exact.get(name));
         let wildcard =
             name.and_then(|name| name.split_once('.')).and_then(|(_, parent)| self.wildcard.get(parent));
         let candidates = || exact.into_iter().chain(wildcard).flatten();
-        // Where the client can verify none of them the handshake fails whichever is taken; the right name then
-        // gives it the plainer error.
+        // If the client can verify none of them, the handshake fails with any certificate. The one with the right name
+        // gives the client the plainer error.
         candidates()
             .find(|candidate| candidate.key.choose_scheme(schemes).is_some())
             .or_else(|| candidates().next())

@@ -1,15 +1,14 @@
-//! What was read from a folder or a file, and what becomes of it when it is gone (contract section 4): absence is never a
-//! replacement.
+//! The contents of a folder or a file, and what happens to them when the folder or file is gone (contract section 4).
+//! Absence never replaces anything.
 //!
 //! | read at | a file that is gone or empty | a folder that is gone | a folder that is empty |
 //! |---|---|---|---|
-//! | the start | is an error, which prevents nothing | holds nothing | holds nothing |
-//! | a reload | is an error, which refuses the reload; one of a folder is obeyed | refuses the reload, unless nothing came from
-//! it | is obeyed, with a warning |
-//! | a change that was noticed | what it held stays in use, and is said | the same | the same |
+//! | the start | error, which prevents nothing | counts as empty | counts as empty |
+//! | a reload | error, refuses the reload; in a folder: obeyed | refuses the reload, if in use | obeyed, with a warning |
+//! | a noticed change | its contents stay in use, with a warning | the same | the same |
 //!
-//! So an administrator who moves a folder away for a moment, or a tool that writes half a pair, takes nothing out of use.
-//! To take something out of use, remove it and reload.
+//! So nothing goes out of use if an administrator moves a folder away for a moment, or if a tool writes half a pair of
+//! files. To take something out of use, remove it and reload.
 
 use std::collections::HashSet;
 use std::io;
@@ -20,19 +19,19 @@ use super::pem;
 use crate::config::Diagnostic;
 use crate::files;
 
-/// Why files are read, and what was in use until now.
+/// The reason for reading files, and the contents in use so far.
 #[derive(Debug)]
 pub enum Occasion<'a, T> {
     /// A start, or a command that looks at the files.
     Start,
-    /// An administrator wants it so.
+    /// An administrator has ordered it.
     Reload(Option<&'a T>),
-    /// The files look otherwise than before.
+    /// A change of the files was noticed.
     Noticed(Option<&'a T>),
 }
 
 impl<'a, T> Occasion<'a, T> {
-    /// What was in use.
+    /// The contents in use so far.
     pub fn before(&self) -> Option<&'a T> {
         match self {
             Self::Start => None,
@@ -40,7 +39,7 @@ impl<'a, T> Occasion<'a, T> {
         }
     }
 
-    /// The same occasion for a part of it.
+    /// The same occasion for a part of the contents.
     pub fn of<U>(&self, part: impl FnOnce(&'a T) -> Option<&'a U>) -> Occasion<'a, U> {
         match self {
             Self::Start => Occasion::Start,
@@ -58,24 +57,24 @@ impl<T> Clone for Occasion<'_, T> {
 
 impl<T> Copy for Occasion<'_, T> {}
 
-/// What there is to say of files that were read.
+/// Diagnostics about files that were read.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// What is wrong with them, and what should be looked at.
+    /// Faults of the files, and other points to look at.
     pub problems: Vec<Diagnostic>,
-    /// What is in use although it is no longer there.
+    /// Warnings about files that are still in use although they are gone.
     pub gone: Vec<Diagnostic>,
 }
 
 impl Found {
-    /// Both.
+    /// Appends both lists.
     pub(super) fn append(&mut self, other: Self) {
         self.problems.extend(other.problems);
         self.gone.extend(other.gone);
     }
 }
 
-/// What was read from one folder, or from one file.
+/// The contents of one folder, or of one file.
 #[derive(Debug)]
 pub(super) struct Source<T> {
     path: PathBuf,
@@ -83,16 +82,16 @@ pub(super) struct Source<T> {
     absent: bool,
 }
 
-/// One file and what it held.
+/// One file and its contents.
 #[derive(Debug)]
 pub(super) struct LoadedFile<T> {
     pub(super) file: PathBuf,
     pub(super) what: Arc<T>,
-    /// It is in use although it is no longer there.
+    /// The file is gone, but its contents are still in use.
     pub(super) gone: bool,
 }
 
-/// What became of a file: what it holds if it can be used, and what there is to say.
+/// The result of reading a file: its contents if they can be used, and diagnostics.
 pub(super) type Read<T> = (Option<T>, Vec<Diagnostic>);
 
 impl<T> Default for Source<T> {
@@ -102,7 +101,7 @@ impl<T> Default for Source<T> {
 }
 
 impl<T> Source<T> {
-    /// Reads the files that were `listed` of `path` as `occasion` wants it.
+    /// Reads the files that were `listed` of `path`, in the way of `occasion`.
     pub(super) fn read(
         path: &Path,
         listed: io::Result<Vec<PathBuf>>,
@@ -143,7 +142,7 @@ impl<T> Source<T> {
         (source, found)
     }
 
-    /// Keeps what is not there now; the files of it.
+    /// Keeps the contents of files that are gone. Returns these files.
     fn keep(&mut self, before: &[LoadedFile<T>]) -> Vec<PathBuf> {
         let there: HashSet<PathBuf> = self.held.iter().map(|held| held.file.clone()).collect();
         let gone = before.iter().filter(|held| !there.contains(&held.file));
@@ -158,12 +157,12 @@ impl<T> Source<T> {
         files
     }
 
-    /// Everything that is in use: what is there, then what is gone.
+    /// All files in use: those that exist, then those that are gone.
     pub(super) fn held(&self) -> &[LoadedFile<T>] {
         &self.held
     }
 
-    /// The same without what is known of the files.
+    /// The contents alone, without the files.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.held.iter().map(|held| &*held.what)
     }
@@ -173,7 +172,7 @@ impl<T> Source<T> {
         self.held.is_empty()
     }
 
-    /// Advice for where nothing is here, beginning with the reason if there is one.
+    /// Advice for the case that there is nothing here. It begins with the reason if there is one.
     pub(super) fn advice(&self, help: &str) -> String {
         if self.absent && !self.path.exists() {
             format!("there is no such file or folder; {help}")
@@ -183,13 +182,13 @@ impl<T> Source<T> {
     }
 }
 
-/// The error about a folder or file that is not there, or cannot be looked into.
+/// The error about a folder or file that does not exist, or cannot be read.
 fn refusal<T>(path: &Path, cause: &io::Error, occasion: Occasion<'_, Source<T>>) -> Option<Diagnostic> {
     if !files::is_absent(cause) {
         return Some(*pem::unreadable(path, cause));
     }
     let refused = match occasion {
-        // It may come later; what follows from it is said by others.
+        // It may come later. Other warnings name the consequences.
         Occasion::Start => false,
         Occasion::Reload(before) => {
             before.is_none_or(|before| before.path != path || !before.held.is_empty())
@@ -201,7 +200,7 @@ fn refusal<T>(path: &Path, cause: &io::Error, occasion: Occasion<'_, Source<T>>)
         .then(|| *pem::error(path, "this is not there, and what is not there replaces nothing", Some(help)))
 }
 
-/// One warning for all of a folder, or one a file.
+/// One warning for a whole folder, or one for each file.
 fn said(path: &Path, listing: Option<&[PathBuf]>, kept: &[PathBuf]) -> Vec<Diagnostic> {
     let help = "a reload gives up what is not there any more";
     let warning = |file: &Path, what: &str| {
@@ -232,7 +231,7 @@ mod tests {
 
     type Text = Source<String>;
 
-    /// A file with text is good; an empty one is an error.
+    /// Reads a file. A file with text is good, an empty one is an error.
     fn read(file: &Path) -> Read<String> {
         match files::read(file, 10) {
             Ok(text) if !text.is_empty() => (Some(String::from_utf8(text).unwrap()), Vec::new()),
@@ -253,7 +252,7 @@ mod tests {
         found.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
-    /// Item 29, in every way in which something can go.
+    /// Item 29: every way in which a file or folder can go.
     #[test]
     fn item_29_what_is_noticed_to_be_gone_stays() {
         use std::fs;
@@ -266,7 +265,7 @@ mod tests {
         let (first, found) = look(&folder, Occasion::Start);
         assert_eq!((texts(&first), found.problems.len(), found.gone.len()), (vec!["a", "b"], 0, 0));
 
-        // One goes, one is replaced, one comes.
+        // One file goes, one is replaced, and one comes.
         fs::remove_file(at("a.crt")).unwrap();
         fs::write(at("b.crt"), "B").unwrap();
         fs::write(at("c.crt"), "c").unwrap();
@@ -274,14 +273,14 @@ mod tests {
         assert_eq!((texts(&second), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 1, 0));
         assert!(found.gone[0].message.contains("this is gone"), "{found:?}");
 
-        // A link that dangles, a file without a word, one that is a FIFO by now.
+        // A dangling link, an empty file, and a FIFO.
         fs::remove_file(at("b.crt")).unwrap();
         std::os::unix::fs::symlink(at("nothing"), at("b.crt")).unwrap();
         fs::write(at("c.crt"), "").unwrap();
         let (third, found) = look(&folder, Occasion::Noticed(Some(&second)));
         assert_eq!((texts(&third), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 3, 2));
 
-        // The folder is empty, and then it is no more: each time all of it stays, and one warning says so.
+        // First the folder is empty, then it is gone. Each time all contents stay in use, and one warning says so.
         for name in ["b.crt", "c.crt"] {
             fs::remove_file(at(name)).unwrap();
         }
@@ -294,13 +293,14 @@ mod tests {
         assert_eq!((texts(&fifth), found.gone.len(), errors(&found)), (vec!["B", "c", "a"], 1, 0));
         let (_, found) = look(&folder, Occasion::Reload(Some(&fifth)));
         assert_eq!(errors(&found), 1, "a missing folder refuses the reload");
-        // Where nothing came from it, it takes nothing away; a folder that is named for the first time must be there.
+        // If nothing came from a folder, its absence takes nothing away. A folder that is named for the first time must
+        // exist.
         let (nothing, found) = look(&folder, Occasion::Start);
         assert_eq!((texts(&nothing), errors(&found)), (vec![], 0));
         assert_eq!(errors(&look(&folder, Occasion::Reload(Some(&nothing))).1), 0);
         assert_eq!(errors(&look(&folder, Occasion::Reload(None)).1), 1);
 
-        // It is back, and what is there now is in use.
+        // The folder is back, and its present contents are in use.
         fs::create_dir(&folder).unwrap();
         fs::write(at("a.crt"), "A").unwrap();
         let (back, found) = look(&folder, Occasion::Reload(Some(&fifth)));

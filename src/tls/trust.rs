@@ -1,13 +1,14 @@
-//! Who may vouch for a client (contract section 5): CA certificates and CRLs of `tls.client_trust`, or of a host's own
-//! `client_trust`, and the verdict on a chain.
+//! The trust in clients' certificates (contract section 5): CA certificates and CRLs of `tls.client_trust`, or of a
+//! host's own `client_trust`, and the verdict on a chain.
 //!
-//! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. What is added:
-//! the answer is a [`CertificateStatus`], not a failed handshake; a certificate is called expired or revoked only if a trusted CA has
-//! issued it; and a certificate that is in the store itself is trusted, even one that says it is a CA's, because devices
-//! make such certificates for themselves.
+//! webpki builds the path and checks signatures, validity, path lengths, name constraints, usage and CRLs. This module
+//! adds three things. The result is a [`CertificateStatus`], not a failed handshake. A certificate is called expired or
+//! revoked only if a trusted CA has issued it. A certificate in the store itself is trusted, even if it says that it is
+//! a CA's, because devices make such certificates for themselves.
 //!
-//! A CRL counts for its issuer until another one takes its place: beyond its nextUpdate what it revoked stays revoked,
-//! what it does not name is not refused for its age, and `check` and the log warn. A CA without a CRL revokes nothing.
+//! A CRL is in force for its issuer until another one replaces it. After its nextUpdate the certificates in it stay
+//! revoked. Other certificates are not refused because of the CRL's age. `check` and the log warn. A CA without a CRL
+//! revokes nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,27 +34,27 @@ use crate::cause::Cause;
 use crate::config::Diagnostic;
 use crate::proof::Names;
 
-/// What a client's certificate is worth.
+/// The verdict on a client's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateStatus {
-    /// Somebody who is trusted vouches for these names.
+    /// A trusted CA vouches for these names.
     Ok(Names),
-    /// Nobody who is trusted vouches for it, for this cause.
+    /// No trusted CA vouches for it. The cause says why.
     Untrusted(Cause),
-    /// It, or one above it, is no longer valid.
+    /// It, or a certificate above it, has expired.
     Expired,
-    /// It, or one above it, is not valid yet.
+    /// It, or a certificate above it, is not valid yet.
     NotYetValid,
     /// Its issuer has revoked it.
     Revoked,
-    /// It cannot be decoded, its key cannot be verified here, or it is not for clients: this cause.
+    /// It cannot be decoded, its key cannot be verified here, or it is not for clients. The cause says which.
     Unusable(Cause),
-    /// There is none.
+    /// The client has no certificate.
     None,
 }
 
 impl CertificateStatus {
-    /// Why it proves nothing; `None`: it is trusted.
+    /// Why the certificate proves nothing. `None`: it is trusted.
     pub const fn cause(&self) -> Option<Cause> {
         match self {
             Self::Ok(_) => None,
@@ -86,16 +87,16 @@ pub struct ClientTrust {
     anchors: Vec<TrustAnchor<'static>>,
     /// Every certificate of the store.
     own: Vec<CertificateDer<'static>>,
-    /// The latest first: of several CRLs of one issuer the first one counts.
+    /// The CRLs, the latest first. Of several CRLs of one issuer the first one counts.
     lists: Vec<CertRevocationList<'static>>,
     source: Source<pem::Trust>,
-    /// What `lists` was made of.
+    /// The data from which `lists` was made.
     crls: Vec<Crl>,
 }
 
 impl ClientTrust {
-    /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. A file
-    /// that is not there vouches for nobody. Where Portward has only noticed a change, what was read before stays in use.
+    /// Reads a folder (`*.crt`, `*.pem`, `*.cer` with certificates, `*.crl` and `*.pem` with CRLs) or a file. A missing
+    /// file vouches for no client. If a change was only noticed, earlier contents stay in use.
     pub fn load(path: &Path, occasion: Occasion<'_, Self>) -> (Self, Found) {
         const READ: [&str; 4] = ["crt", "pem", "cer", "crl"];
         let listed = pem::store(path, &READ);
@@ -143,12 +144,12 @@ impl ClientTrust {
         (Self { source, ..trust }, found)
     }
 
-    /// Whether nobody can be vouched for.
+    /// Whether the store vouches for no client.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()
     }
 
-    /// Advice for where nothing is here.
+    /// Advice for the case that the store is empty.
     pub(crate) fn advice(&self, help: &str) -> String {
         self.source.advice(help)
     }
@@ -202,8 +203,8 @@ impl ClientTrust {
         }
     }
 
-    /// What a chain, the client's certificate first, is worth at `now`. A certificate
-    /// that the client has not proven to be its own is unusable, whichever CA has issued it.
+    /// The verdict on a chain at `now`. The client's certificate comes first. If the client has not proven that it
+    /// holds the certificate's key, the certificate is unusable, whichever CA has issued it.
     pub fn judge(
         &self,
         chain: &[CertificateDer<'_>],
@@ -218,7 +219,7 @@ impl ClientTrust {
             return CertificateStatus::Unusable(Cause::Unreadable);
         };
         let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
-            // What is put into the store itself needs nobody else.
+            // A certificate in the store itself needs no CA.
             Error::CaUsedAsEndEntity if self.own.iter().any(|own| own == leaf) => self.itself(leaf, now),
             cause => Err(cause),
         });
@@ -240,7 +241,7 @@ impl ClientTrust {
         }
     }
 
-    /// `outdated`, if somebody who is trusted vouched for it when it was valid.
+    /// `outdated`, if a trusted CA vouched for the certificate while it was valid.
     fn by_whom(
         &self,
         certificate: &EndEntityCert<'_>,
@@ -276,7 +277,7 @@ impl ClientTrust {
             .map(|_| ())
     }
 
-    /// A device's own certificate, which signs itself.
+    /// Checks a device's self-signed certificate.
     fn itself(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         let facts = Facts::of(leaf).ok_or(Error::BadDer)?;
         let unix = |time: OffsetDateTime| {
@@ -295,13 +296,13 @@ impl ClientTrust {
     }
 }
 
-/// A CRL, and what tells whether another one takes its place.
+/// A CRL, and the data that shows whether another one replaces it.
 #[derive(Debug, Clone)]
 struct Crl {
     der: CertificateRevocationListDer<'static>,
     /// The issuer's name, for people.
     issuer: String,
-    /// The issuer and the part of its certificates that the CRL is about (RFC 5280 section 5.2.5).
+    /// The issuer, and the part of its certificates that the CRL covers (RFC 5280 section 5.2.5).
     scope: (Vec<u8>, Vec<u8>),
     /// thisUpdate, in Unix seconds.
     made: i64,
@@ -330,7 +331,7 @@ impl Crl {
     }
 }
 
-/// All the trust there is: the usual one and those of hosts. Immutable.
+/// All trust stores: the usual one and those of hosts. Immutable.
 #[derive(Debug, Default)]
 pub struct ClientTrusts {
     usual: ClientTrust,
@@ -338,7 +339,7 @@ pub struct ClientTrusts {
 }
 
 impl ClientTrusts {
-    /// Reads `tls.client_trust` and those of the hosts.
+    /// Reads `tls.client_trust` and the stores of the hosts.
     pub fn load<'a>(
         usual: &Path,
         own: impl Iterator<Item = &'a Arc<Path>>,
@@ -359,7 +360,7 @@ impl ClientTrusts {
         (Self { usual, own }, found)
     }
 
-    /// The one that judges the clients of a host: its own, or the usual one.
+    /// The store for the clients of a host: its own, or the usual one.
     pub fn of(&self, own: Option<&Arc<Path>>) -> &ClientTrust {
         own.map_or(&self.usual, |path| {
             self.own.get(path).unwrap_or_else(|| NOBODY.get_or_init(ClientTrust::default))
@@ -367,5 +368,5 @@ impl ClientTrusts {
     }
 }
 
-/// A host's own trust that was not read vouches for nobody; the usual one must not stand in for it.
+/// A host's own store that was not read vouches for no client. The usual store must not replace it.
 static NOBODY: OnceLock<ClientTrust> = OnceLock::new();

@@ -1,7 +1,7 @@
-//! TLS toward targets: what is presented to them and how they are judged (contract section 4).
+//! TLS toward targets: the certificate for them, and the verdict on theirs (contract section 4).
 //!
-//! Everything is read once, at [`UpstreamTls::load`]. Client configurations are made when they are first wanted and
-//! kept, because sessions resume within one configuration only.
+//! Everything is read once, in [`UpstreamTls::load`]. Client configurations are made when they are needed first and are
+//! then kept, because sessions resume within one configuration only.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::config::{Diagnostic, Trust, Upstream};
 use crate::rules::{Address, TargetOptions, Verify};
 use crate::service::Service;
 
-/// Server names whose sessions are remembered, by one configuration; a pinned target seldom has more than a few.
+/// For how many server names one configuration remembers sessions. A pinned target seldom has more than a few names.
 const NAMES: usize = 1024;
 const NAMES_PINNED: usize = 16;
 
-/// What rustls counts of its session memory to one server name (`ClientSessionMemoryCache::new`).
+/// How many of its session slots rustls counts for one server name (`ClientSessionMemoryCache::new`).
 const SESSIONS_A_NAME: usize = 8;
 
-/// What is presented to targets and how they are judged. Immutable but for the configurations that it keeps.
+/// The certificate for targets and the trust in theirs. Immutable, except for the configurations that it keeps.
 #[derive(Debug)]
 pub struct UpstreamTls {
     certificate: Source<Certificate>,
@@ -40,17 +40,17 @@ pub struct UpstreamTls {
     profiles: DashMap<Settings, Profile>,
 }
 
-/// A client configuration, and a number that stands for it in keys of connection pools.
+/// A client configuration, and a number that stands for it in the keys of connection pools.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// Two profiles with the same number judge targets alike and present the same, even if a reload lies between
-    /// them; so a kept connection may be used for either.
+    /// Two profiles with the same number judge targets alike and present the same certificate, even if a reload lies
+    /// between them. So a kept connection may be used for either.
     pub id: u64,
-    /// For the TLS connection to the target.
+    /// The configuration for the TLS connection to the target.
     pub config: Arc<ClientConfig>,
 }
 
-/// All that tells one client configuration from another.
+/// The settings in which client configurations differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Settings {
     judged: VerifiedBy,
@@ -66,8 +66,8 @@ enum VerifiedBy {
 }
 
 impl UpstreamTls {
-    /// Reads Portward's own certificate and the trust store. What cannot be read is left out: then no certificate is
-    /// presented, or a CA vouches for nobody. Where Portward has only noticed a change, what was read before stays in use.
+    /// Reads Portward's own certificate and the trust store. Files that cannot be read are left out. Then no
+    /// certificate is presented, or a CA is not trusted. If a change was only noticed, earlier contents stay in use.
     pub fn load(settings: &Upstream, occasion: Occasion<'_, Self>) -> (Self, Found) {
         let now = OffsetDateTime::now_utc();
         let pair = settings.certificate.as_ref();
@@ -96,10 +96,10 @@ impl UpstreamTls {
         (Self { certificate, trust, anchors, verify: settings.verify, profiles: DashMap::new() }, found)
     }
 
-    /// How to speak TLS to a target of `service`.
+    /// The TLS profile for a target of `service`.
     ///
-    /// Targets of a service that presents certificates see Portward's, if it has one; others only where
-    /// `present_certificate` says so.
+    /// If the service presents certificates, its targets see Portward's certificate, if there is one. Other targets see
+    /// it only if `present_certificate` says so.
     pub fn client_config(&self, service: Service, options: &TargetOptions) -> Profile {
         let asked = service.presents_certificate() || options.present_certificate;
         let settings = Settings {
@@ -113,9 +113,9 @@ impl UpstreamTls {
         self.profiles.entry(settings).or_insert_with(|| self.profile(settings)).clone()
     }
 
-    /// The name for a TLS connection to `address`: as [`server_name`] says. Where there is none and no name is
-    /// checked either (a pin, or no verification) the address stands for it, so that a handshake is possible; else
-    /// `None`, and the target cannot be verified.
+    /// The name for a TLS connection to `address`, as [`server_name`] says. If there is no name, and none is checked (a
+    /// pin, or no verification), the address is used instead, so that a handshake is possible. `None`: there is no
+    /// name, so the target cannot be verified.
     pub fn server_name(
         &self,
         options: &TargetOptions,
@@ -162,7 +162,7 @@ impl UpstreamTls {
         Profile { id: self.identity(settings), config: Arc::new(config) }
     }
 
-    /// A digest of everything that decides who is accepted and what is presented.
+    /// A digest of everything that decides which targets are accepted and which certificate is presented.
     fn identity(&self, settings: Settings) -> u64 {
         let mut digest = Sha256::new();
         digest.update([u8::from(settings.presents), u8::from(settings.http)]);
@@ -187,9 +187,9 @@ impl UpstreamTls {
     }
 }
 
-/// The name that a target's certificate must have, which is also sent as SNI (contract section 4): `server_name`, else the
-/// target's own if it is a DNS name, else that of the host before any `/`. `None` if that is no name that a
-/// certificate could have.
+/// The name that a target's certificate must have, and that is sent as SNI (contract section 4). It is `server_name`.
+/// Without that it is the target's own name if it is a DNS name, otherwise the host's name before any `/`. `None`: that
+/// is not a name that a certificate can have.
 pub fn server_name(options: &TargetOptions, address: &Address, host: &str) -> Option<ServerName<'static>> {
     let text = match (&options.server_name, address) {
         (Some(name), _) | (None, Address::Name(name)) => name,
@@ -203,7 +203,7 @@ pub fn server_name(options: &TargetOptions, address: &Address, host: &str) -> Op
 /// The certificates of a file.
 type Certificates = Vec<CertificateDer<'static>>;
 
-/// What stands for the system's trust store where a path does otherwise.
+/// The word for the system's trust store, where otherwise a path stands.
 const SYSTEM: &str = "system";
 
 /// The certificates of the system, of a file, or of the `*.crt`, `*.pem` and `*.cer` in a folder.
@@ -233,7 +233,7 @@ fn trusted(trust: &Trust, occasion: Occasion<'_, Source<Certificates>>) -> (Sour
     }
 }
 
-/// A warning for a certificate of the trust store that is of little use.
+/// A warning for a certificate of the trust store that has little use.
 fn unsound(file: &Path, certificate: &CertificateDer<'_>, now: OffsetDateTime) -> Option<Diagnostic> {
     let Some(facts) = Facts::of(certificate) else {
         return Some(pem::warning(
@@ -249,7 +249,7 @@ fn unsound(file: &Path, certificate: &CertificateDer<'_>, now: OffsetDateTime) -
     })
 }
 
-/// `refused`: that it is empty now is an error, because it cannot be told from one that is missing.
+/// `refused`: an empty store is an error, because it cannot be told from a missing one.
 fn system(refused: bool) -> Read<Certificates> {
     let path = Path::new(SYSTEM);
     let loaded = rustls_native_certs::load_native_certs();

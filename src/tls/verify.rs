@@ -1,7 +1,7 @@
-//! How a target's certificate is judged (contract section 4): by its fingerprint, by `upstream.trust`, or not at all.
+//! Verifies a target's certificate (contract section 4): by its fingerprint, by `upstream.trust`, or not at all.
 //!
-//! Whatever the certificate is worth, the target must prove that it holds the certificate's key
-//! ([`super::possession`]). Only where nothing is verified a key may be one that cannot be verified here.
+//! In every case the target must prove that it holds the certificate's key ([`super::possession`]). Only if nothing is
+//! verified the key may be one that cannot be verified here.
 
 use std::sync::Arc;
 
@@ -16,33 +16,33 @@ use super::failure::unverifiable;
 use super::possession::{Checks, Possession, Strength, UNVERIFIABLE};
 use super::provider;
 
-/// What a target's certificate is held against.
+/// The means by which a target's certificate is verified.
 #[derive(Debug)]
 pub(super) enum VerifyBy {
-    /// The SHA-256 of the certificate: nothing else counts, neither name nor validity.
+    /// The SHA-256 of the certificate. Nothing else counts, neither name nor validity.
     Pin([u8; 32]),
-    /// Who may vouch for it.
+    /// The trusted certificates.
     Trust(Arc<Anchors>),
-    /// Nothing.
+    /// Nothing is verified.
     Nobody,
 }
 
 /// `upstream.trust`, loaded.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    /// `None`: nothing in it can sign a certificate.
+    /// The CAs. `None`: no certificate of the store can sign another one.
     webpki: Option<Arc<WebPkiServerVerifier>>,
-    /// Every certificate of the store. One that a target presents itself is trusted as it is, because a PBX's
-    /// self-signed certificate is put here, and webpki takes no CA certificate for a server's.
+    /// Every certificate of the store. If a target presents one of these itself, it is trusted as it is. PBXs have
+    /// self-signed certificates, and webpki does not accept a CA certificate as a server's.
     own: Vec<CertificateDer<'static>>,
 }
 
 impl Anchors {
-    /// Takes what webpki can use for anchors; the rest is trusted for itself only.
+    /// Uses as anchors the certificates that webpki accepts. The others are trusted for themselves only.
     pub(super) fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
-            // One that is no anchor for webpki still counts below, for itself.
+            // A certificate that webpki does not accept as an anchor still counts below, for itself.
             let _ = roots.add(certificate.clone());
         }
         let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok();
@@ -71,7 +71,7 @@ impl TargetVerifier {
         Self { judge, checks: Checks::new(strength) }
     }
 
-    /// What a signature has proven, in TLS 1.2.
+    /// The result of a TLS 1.2 signature check.
     pub(super) fn tls12(
         &self,
         message: &[u8],
@@ -81,7 +81,7 @@ impl TargetVerifier {
         self.enough(self.checks.tls12(message, certificate, signed)?)
     }
 
-    /// The same in TLS 1.3.
+    /// The result of a TLS 1.3 signature check.
     pub(super) fn tls13(
         &self,
         message: &[u8],
@@ -151,7 +151,7 @@ impl ServerCertVerifier for TargetVerifier {
     }
 }
 
-/// A certificate that stands in the trust store itself: name and validity remain to be judged.
+/// Checks name and validity of a certificate that is in the trust store itself.
 fn itself(
     leaf: &CertificateDer<'_>,
     name: &ServerName<'_>,

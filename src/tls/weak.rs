@@ -1,8 +1,8 @@
-//! Signatures of RSA keys whose size the TLS library does not take: less than 2048 bits, as old devices have them, or more
+//! Signatures of RSA keys whose size the TLS library does not support: less than 2048 bits, as in old devices, or more
 //! than 8192 (RFC 8017 sections 8.1.2 and 8.2.2).
 //!
-//! Only for targets that the administrator has pinned, or does not verify at all. No authority is believed by this, and
-//! no client.
+//! This is only for targets that the administrator has pinned, or does not verify at all. Neither an authority nor a
+//! client is trusted by this.
 
 use rustls::SignatureScheme;
 use sha2::{Sha256, Sha384, Sha512};
@@ -10,20 +10,21 @@ use x509_parser::num_bigint::BigUint;
 
 use super::key::Key;
 
-/// The sizes that are looked at, in bits. Below, the hash has no room; above, the arithmetic takes long.
+/// The supported sizes, in bits. A shorter key has no room for the hash. With a longer one the arithmetic takes too
+/// long.
 const SIZES: std::ops::RangeInclusive<usize> = 512..=16384;
-/// The longest public exponent, in bits: the usual one, 65537, has 17.
+/// The longest public exponent, in bits. The usual one, 65537, has 17.
 const EXPONENT: usize = 33;
 
 /// rsaEncryption (RFC 8017 appendix A.1) as an object identifier in DER.
 const RSA_ENCRYPTION: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// The beginnings of a DigestInfo (RFC 8017 section 9.2, note 1).
+/// The beginning of a DigestInfo (RFC 8017 section 9.2, note 1).
 const SHA256_INFO: &[u8] = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
 const SHA384_INFO: &[u8] = b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30";
 const SHA512_INFO: &[u8] = b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40";
 
-/// Whether the signature is the key's. `None`: key or scheme is none that can be verified here.
+/// Whether the key has made the signature. `None`: the key or the scheme cannot be verified here.
 pub(super) fn verifies(key: &Key, scheme: SignatureScheme, message: &[u8], signature: &[u8]) -> Option<bool> {
     let rsa = key.rsa.as_ref()?;
     let known = key.identifier.starts_with(&RSA_ENCRYPTION) && SIZES.contains(&rsa.modulus_bits());
@@ -47,7 +48,7 @@ pub(super) fn verifies(key: &Key, scheme: SignatureScheme, message: &[u8], signa
 }
 
 enum Padding {
-    /// With the beginning of the DigestInfo.
+    /// PKCS #1 v1.5, with the beginning of the DigestInfo.
     Pkcs1(&'static [u8]),
     Pss,
 }
@@ -74,8 +75,8 @@ impl Hash {
     }
 }
 
-/// RSAVP1 (RFC 8017 section 5.2.2): the encoded message, as long as the modulus. All of it is public, so how long it takes
-/// tells nothing.
+/// RSAVP1 (RFC 8017 section 5.2.2): the encoded message, as long as the modulus. All inputs are public, so the duration
+/// tells no secret.
 fn encoded(modulus: &[u8], exponent: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
     let (n, s) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(signature));
     let length = usize::try_from(n.bits().div_ceil(8)).ok()?;
@@ -88,7 +89,7 @@ fn encoded(modulus: &[u8], exponent: &[u8], signature: &[u8]) -> Option<Vec<u8>>
     Some(encoded)
 }
 
-/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the whole encoding is made and compared, nothing is parsed.
+/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the whole encoding is made and compared. Nothing is parsed.
 fn pkcs1(encoded: &[u8], info: &[u8], hash: &[u8]) -> Option<()> {
     let padding = encoded.len().checked_sub(3 + info.len() + hash.len()).filter(|length| *length >= 8)?;
     let expected = [&[0, 1][..], &vec![0xff; padding], &[0], info, hash].concat();
@@ -97,7 +98,7 @@ fn pkcs1(encoded: &[u8], info: &[u8], hash: &[u8]) -> Option<()> {
 
 /// EMSA-PSS (RFC 8017 section 9.1.2) with a salt as long as the hash (RFC 8446 section 4.2.3).
 fn pss(encoded: &[u8], bits: usize, hash: Hash, message: &[u8]) -> Option<()> {
-    // Where the number of bits is a multiple of eight the encoding is an octet shorter than the modulus.
+    // If the number of bits is a multiple of eight, the encoding is an octet shorter than the modulus.
     let (before, encoded) = encoded.split_at(encoded.len().checked_sub(bits.div_ceil(8))?);
     let (data, trailer) = encoded.split_at_checked(encoded.len().checked_sub(message.len() + 1)?)?;
     let (seed, end) = trailer.split_at_checked(message.len())?;
@@ -106,7 +107,7 @@ fn pss(encoded: &[u8], bits: usize, hash: Hash, message: &[u8]) -> Option<()> {
     }
     let mut block = mask(hash, seed, data.len());
     block.iter_mut().zip(data).for_each(|(octet, data)| *octet ^= data);
-    // The bits above the encoding, of which there are seven at most.
+    // The bits above the encoding. There are at most seven.
     let kept = 0xff_u8 >> (encoded.len() * 8 - bits);
     if data.first()? & !kept != 0 {
         return None;

@@ -1,19 +1,20 @@
-//! Files in a folder of certificates that are not read, although somebody seems to have meant them.
+//! Warnings about files in a folder of certificates that are not read, although the administrator seems to have meant
+//! them.
 
 use std::path::{Path, PathBuf};
 
 use super::{files_in, warning};
 use crate::config::Diagnostic;
 
-/// How such files are called, in any case of letters.
+/// The extensions of such files, in any case of letters.
 const MEANT: [&str; 14] =
     ["crt", "pem", "cer", "cert", "der", "key", "crl", "p12", "pfx", "p7b", "p7c", "jks", "conf", "ca"];
 
-/// So many are named.
+/// How many files are named at most.
 const MOST: usize = 20;
 
-/// Warnings for the files of `folder` that have none of the extensions `read`, and for keys without a certificate where
-/// keys are read. `right` says how files are called that are read.
+/// Warnings for the files of `folder` that have none of the extensions `read`. If keys are read there, also for keys
+/// without a certificate. `right` names the extensions that are read.
 pub(in crate::tls) fn unread(folder: &Path, read: &[&str], right: &str) -> Vec<Diagnostic> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

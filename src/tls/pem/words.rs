@@ -1,4 +1,4 @@
-//! What is wrong with a file that should be PEM (RFC 7468), in words.
+//! Messages about the faults of a file that should be PEM (RFC 7468).
 
 use std::path::Path;
 
@@ -72,7 +72,7 @@ pub(super) fn nothing(file: &Path, bytes: &[u8], wanted: &str, begin: &str) -> B
     error(file, what, Some(&help))
 }
 
-/// The first block that another one, or the end of the file, cuts off: its line and its kind.
+/// The first block that is cut off by another block or by the end of the file: its line and its kind.
 fn unfinished(text: &str) -> Option<(usize, &str)> {
     let mut open = None;
     for (line, text) in text.lines().enumerate() {
@@ -89,7 +89,7 @@ fn unfinished(text: &str) -> Option<(usize, &str)> {
     open
 }
 
-/// The first line within a block that is no base64.
+/// The first line within a block that is not base64.
 fn not_base64(text: &str) -> Option<usize> {
     let mut inside = false;
     for (line, text) in text.lines().enumerate() {

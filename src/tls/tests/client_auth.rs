@@ -1,4 +1,4 @@
-//! To whom Portward shows its own certificate.
+//! The targets to which Portward shows its own certificate.
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -20,7 +20,7 @@ fn load(dir: &Path, trust: &str) -> (UpstreamTls, Vec<Diagnostic>) {
     })
 }
 
-/// A target that asks for a certificate and takes none, too.
+/// A target that requests a certificate, and accepts clients without one, too.
 fn asking(ca: &DevCa) -> Acceptor {
     let issued = ca.server(&["pbx.example"]).unwrap();
     let mut roots = RootCertStore::empty();

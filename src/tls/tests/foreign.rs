@@ -1,4 +1,4 @@
-//! OpenSSL on the other side: its key files, its client, its server.
+//! Interoperation with OpenSSL: its key files, its client, its server.
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,7 +17,7 @@ fn every_usual_form_of_key_loads() {
         ("pkcs8-rsa", &["genpkey", "-algorithm", "RSA", "-out", "pkcs8-rsa.key"]),
         ("pkcs8-ec", &["genpkey", ec[0], ec[1], ec[2], ec[3], "-out", "pkcs8-ec.key"]),
         ("sec1", &["ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", "sec1.key"]),
-        // OpenSSL writes the curve's parameters before the key unless told not to.
+        // By default OpenSSL writes the curve's parameters before the key.
         ("sec1-parameters", &["ecparam", "-genkey", "-name", "prime256v1", "-out", "sec1-parameters.key"]),
         ("ed25519", &["genpkey", "-algorithm", "ED25519", "-out", "ed25519.key"]),
     ] {
@@ -41,7 +41,7 @@ fn every_usual_form_of_key_loads() {
     assert_eq!(kinds, expected);
 }
 
-/// What `openssl s_client ARGS` says of a connection to `acceptor`.
+/// The output of `openssl s_client ARGS` about a connection to `acceptor`.
 async fn s_client(acceptor: Acceptor, dir: &Path, args: &[&str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -71,7 +71,7 @@ async fn openssl_gets_the_certificate_that_it_asks_for_and_can_verify() {
     let dir = folder.dir.path();
     folder.put("first", &ca.server(&["first.example"]).unwrap());
     folder.put("second", &ca.server(&["*.second.example"]).unwrap());
-    // A second certificate of the same name, for clients that know no ECDSA.
+    // A second certificate for the same name, for clients that do not know ECDSA.
     openssl::make(
         dir,
         &[
@@ -98,7 +98,7 @@ async fn openssl_gets_the_certificate_that_it_asks_for_and_can_verify() {
     for (args, expected) in [
         (&["-servername", "FIRST.Example", "-verify_hostname", "first.example"][..], "CN = first.example"),
         (&["-servername", "a.second.example", "-tls1_2"], "CN = *.second.example"),
-        // An address is no SNI (RFC 6066 section 3), and some clients send it all the same.
+        // An address is not a valid SNI (RFC 6066 section 3), but some clients send it.
         (&["-servername", "192.0.2.1"], "CN = first.example"),
         (&["-noservername"], "CN = first.example"),
     ] {

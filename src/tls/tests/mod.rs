@@ -1,4 +1,4 @@
-//! Real handshakes: between the two sides of this module, and with OpenSSL on the other side.
+//! Real handshakes between the two sides of this module, and with OpenSSL.
 
 mod client_auth;
 mod foreign;
@@ -25,18 +25,18 @@ use super::verify::{TargetVerifier, VerifyBy};
 use super::*;
 use crate::config::{CertificateSource, Diagnostic, Severity, Tls, TlsVersion, Upstream};
 
-/// What every wait in these tests may take.
+/// Bounds a wait in these tests.
 async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), work).await.expect("the deadline has passed")
 }
 
-/// What a start makes of the settings, and what there is to say of it.
+/// The server TLS that a start makes from the settings, with its diagnostics.
 fn server_at_start(settings: &Tls) -> (ServerTls, Vec<Diagnostic>) {
     let (tls, found) = ServerTls::load(settings, Occasion::Start);
     (tls, found.problems)
 }
 
-/// The same toward targets.
+/// The same for TLS toward targets.
 fn upstream_at_start(settings: &Upstream) -> (UpstreamTls, Vec<Diagnostic>) {
     let (tls, found) = UpstreamTls::load(settings, Occasion::Start);
     (tls, found.problems)
@@ -65,7 +65,7 @@ impl Folder {
         write_pair(self.dir.path(), name, &issued.cert_pem, &issued.key_pem);
     }
 
-    /// Loads, and expects nothing to complain of.
+    /// Loads the certificates, and expects no diagnostics.
     fn load(&self) -> ServerTls {
         let (tls, found) = server_at_start(&self.settings);
         assert!(found.is_empty(), "{found:?}");
@@ -81,7 +81,7 @@ fn write_pair(dir: &Path, name: &str, cert_pem: &str, key_pem: &str) {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// A client that trusts whatever it is shown.
+/// A client that trusts every certificate.
 fn trusting(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
@@ -91,7 +91,7 @@ fn trusting(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// What one side saw of a connection on which one byte went either way.
+/// What one side saw of a connection on which one byte was sent in each direction.
 #[derive(Debug)]
 struct Seen {
     version: Option<ProtocolVersion>,
@@ -99,7 +99,7 @@ struct Seen {
     alpn: Option<Vec<u8>>,
     /// The peer's leaf.
     peer: Option<CertificateDer<'static>>,
-    /// Of the client, as the server sees it.
+    /// As the server sees it: whether the client holds its key.
     possession: Possession,
 }
 

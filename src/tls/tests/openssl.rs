@@ -1,4 +1,4 @@
-//! OpenSSL's command line, as a peer and as a maker of odd certificates.
+//! OpenSSL's command line, as a peer and as a maker of unusual certificates.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -7,12 +7,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What OpenSSL may take for anything.
+/// How long an OpenSSL command may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 const MISSING: &str = "the tests need the program openssl; on Debian it is in the package openssl";
 
-/// Runs `openssl ARGS` in `dir` with nothing to read; the first word of each argument list is the subcommand.
+/// Runs `openssl ARGS` in `dir` with an empty input. The first argument is the subcommand.
 pub(super) fn run(dir: &Path, args: &[&str]) -> Output {
     let mut child = Command::new("openssl")
         .args(args)
@@ -33,7 +33,7 @@ pub(super) fn run(dir: &Path, args: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// As [`run`], and it must succeed.
+/// As [`run`]. The command must succeed.
 pub(super) fn make(dir: &Path, args: &[&str]) {
     let output = run(dir, args);
     assert!(output.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -47,14 +47,14 @@ pub(super) fn version_1(dir: &Path, name: &str, subject: &str) {
     make(dir, &["x509", "-req", "-in", &request, "-signkey", &key, "-days", "30", "-out", &cert]);
 }
 
-/// `openssl s_server` on a free loopback port, ended with the value.
+/// `openssl s_server` on a free loopback port. It ends when the value is dropped.
 pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
 }
 
 impl Server {
-    /// With HTML status pages for answers.
+    /// Starts the server. It answers with HTML status pages.
     pub(super) fn start(dir: &Path, args: &[&str]) -> Self {
         let child = Command::new("openssl")
             .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
@@ -68,7 +68,7 @@ impl Server {
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let output = BufReader::new(server.child.stdout.take().unwrap());
         let (said, heard) = mpsc::channel();
-        // Ends with the server, whose output it reads.
+        // The thread ends with the server, whose output it reads.
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 if let Some(address) = line.strip_prefix("ACCEPT ").and_then(|rest| rest.parse().ok()) {

@@ -1,5 +1,5 @@
-//! Clients that do not prove that their certificate is their own: the handshake goes on, or fails, and the verdict is
-//! never `ok`, on a resumed session neither.
+//! Clients that do not prove that they hold the key of their certificate. The handshake may go on or fail. The verdict
+//! is never `ok`, not even on a resumed session.
 
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
@@ -11,7 +11,7 @@ use rustls_pki_types::{PrivateKeyDer, UnixTime};
 use super::*;
 use crate::service::Service;
 
-/// A key that says to sign with a scheme of the test's choice, whatever the server has asked for.
+/// A key that claims to sign with a scheme of the test's choice, whatever the server has asked for.
 #[derive(Debug)]
 struct Claims {
     key: Arc<dyn SigningKey>,
@@ -29,7 +29,7 @@ impl SigningKey for Claims {
 }
 
 impl Signer for Claims {
-    /// What is signed by the key's own scheme, or else not at all.
+    /// Signs with the key's own scheme if it is the claimed one. Otherwise the signature is not real.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
         let own = self.key.choose_scheme(&[self.scheme]);
         own.map_or_else(|| Ok(vec![0x5a; 64]), |signer| signer.sign(message))
@@ -80,7 +80,7 @@ impl Front {
         Self { _folder: folder, acceptor, trust, ca }
     }
 
-    /// The verdict on a client's connection; `None`: the handshake fails.
+    /// The verdict on a client's connection. `None`: the handshake fails.
     async fn verdict(&self, client: &Arc<ClientConfig>, kind: HandshakeKind) -> Option<String> {
         let (_, seen) = handshake(&self.acceptor, client, "front.example").await;
         let seen = seen.ok()?;
@@ -89,7 +89,7 @@ impl Front {
         Some(self.trust.judge(&chain, seen.possession, UnixTime::now()).to_string())
     }
 
-    /// On a full and on a resumed connection.
+    /// The verdicts on a full handshake and on a resumed one.
     async fn verdicts(&self, client: &Arc<ClientConfig>) -> [Option<String>; 2] {
         let full = self.verdict(client, HandshakeKind::Full).await;
         let resumed = match full {
@@ -112,10 +112,10 @@ async fn a_session_is_worth_what_its_first_handshake_has_proven() {
     for version in [&TLS12, &TLS13] {
         let good = client(version, chain.clone(), key(&own.key_pem));
         assert_eq!(front.verdicts(&good).await, [Some("ok(ckl)".to_owned()), Some("ok(ckl)".to_owned())]);
-        // A stolen certificate and another key of the same kind: the signature is wrong.
+        // A stolen certificate with another key of the same kind: the signature is wrong.
         let stolen = client(version, chain.clone(), key(&other.key_pem));
         assert_eq!(front.verdicts(&stolen).await, [None, None]);
-        // A stolen certificate, and a scheme with which nothing can be verified.
+        // A stolen certificate with a scheme that cannot be verified.
         for scheme in [
             SignatureScheme::ECDSA_SHA1_Legacy,
             SignatureScheme::RSA_PKCS1_SHA1,
@@ -126,7 +126,7 @@ async fn a_session_is_worth_what_its_first_handshake_has_proven() {
             let odd = client(version, chain.clone(), claims(&own.key_pem, scheme));
             assert_eq!(front.verdicts(&odd).await, [unusable.clone(), unusable.clone()], "{scheme:?}");
         }
-        // A stolen certificate and a key of another kind, which signs as it should.
+        // A stolen certificate with a key of another kind, whose signature is right for that key.
         let mixed = client(version, chain.clone(), key(&rsa));
         assert_eq!(front.verdicts(&mixed).await, [unusable.clone(), unusable.clone()]);
     }
@@ -150,7 +150,7 @@ async fn what_is_no_certificate_or_a_long_one_fails_no_handshake() {
                 "{length}"
             );
         }
-        // Good, with much behind it: too long to be kept with a session, so each handshake is a full one.
+        // A good chain that is too long to be kept with a session. So each handshake is a full one.
         let long = vec![CertificateDer::from(own.der().to_vec()), CertificateDer::from(vec![0x30; 30_000])];
         let shows = client(version, long, key(&own.key_pem));
         for _ in 0..2 {

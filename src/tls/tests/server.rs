@@ -1,4 +1,4 @@
-//! The certificate that a client is shown, versions, resumption, and what loading says.
+//! The certificate for a client, TLS versions, resumption, and the diagnostics of loading.
 
 use rustls::version::{TLS12, TLS13};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::config::CertificateFiles;
 use crate::service::Service;
 
-/// Three certificates: `a` a plain name, `b` the wildcard, `c` another plain name below the wildcard and an address.
+/// Three certificates: `a` has a plain name, `b` the wildcard, `c` another name below the wildcard and an address.
 fn three() -> (Folder, [Issued; 3]) {
     let ca = DevCa::new().unwrap();
     let issued = [
@@ -47,7 +47,7 @@ async fn the_name_chooses_the_certificate() {
         ("a.b.dvl-ckl2.net", &a),
         ("unknown.example", &a),
         ("first.example", &a),
-        // A client sends no SNI for an address.
+        // For an address a client sends no SNI.
         ("192.0.2.7", &a),
     ] {
         assert_eq!(shown(&tls, name).await, expected.der(), "{name}");

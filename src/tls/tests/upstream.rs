@@ -1,4 +1,4 @@
-//! How targets are judged, under which name, and which configurations are one.
+//! The verdicts on targets, the names that are checked, and the configurations that are equal.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ fn upstream(trust: Trust) -> Upstream {
     Upstream { certificate: None, trust, verify: Verify::Ca, connect_timeout: Duration::from_secs(5) }
 }
 
-/// Targets are judged by the certificates in `trust`.
+/// TLS toward targets that trusts the certificates in `trust`.
 fn trusting_in(trust: &[&str]) -> (TempDir, UpstreamTls) {
     let dir = tempfile::tempdir().unwrap();
     for (number, pem) in trust.iter().enumerate() {
@@ -30,7 +30,7 @@ fn trusting_in(trust: &[&str]) -> (TempDir, UpstreamTls) {
     (dir, tls)
 }
 
-/// Issue 18, item 24: an expired certificate in the store is said, and so is one that nobody can decode.
+/// Issue 18, item 24: an expired certificate in the store is reported, and so is one that cannot be decoded.
 #[test]
 fn item_24_a_trust_store_that_is_of_little_use_is_said() {
     let dir = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ fn item_24_a_trust_store_that_is_of_little_use_is_said() {
     assert!(found.iter().all(|one| one.severity == Severity::Warning));
 }
 
-/// A target that shows `cert_pem`, whatever rustls would think of it.
+/// A target that shows `cert_pem`, even if rustls would refuse it.
 fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVersion) -> Acceptor {
     let chain = CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).unwrap();
@@ -64,7 +64,7 @@ fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVers
     Acceptor::new(Arc::new(config).into(), false)
 }
 
-/// Whether a target is accepted, the same by both versions; the error, if not.
+/// Whether a target is accepted, with the error if it is not. TLS 1.2 and 1.3 must agree.
 async fn accepted(
     tls: &UpstreamTls,
     options: &TargetOptions,
@@ -266,7 +266,7 @@ fn trust_that_is_missing_empty_or_broken_is_told() {
 #[test]
 fn the_system_store_loads() {
     let (tls, found) = upstream_at_start(&upstream(Trust::System));
-    // A machine without a store gets the warning; one with a store none. Neither is an error.
+    // On a machine without a trust store there is a warning, on others none. Neither case is an error.
     assert!(messages(&found, Severity::Error).is_empty());
     let _ = tls.client_config(Service::Http, &TargetOptions::default());
 }
