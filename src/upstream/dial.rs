@@ -1,5 +1,5 @@
-//! Connections to a target: kept or new, one address after the other. `turns` is the order of the addresses,
-//! `attempts` what has been tried of them, `opening` what is done to open one.
+//! Connections to a target: kept or new, one address after the other. `turns` has the order of the addresses,
+//! `attempts` remembers which of them were tried, and `opening` opens a connection.
 
 mod attempts;
 mod opening;
@@ -24,28 +24,28 @@ pub use attempts::Attempts;
 pub(in crate::upstream) use opening::{Opening, open};
 use turns::Turns;
 
-/// What a connection to a target is wanted for.
+/// The properties of a wanted connection to a target.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionWanted<'a> {
-    /// What will be spoken.
+    /// The service.
     pub service: Service,
     /// The addresses of the target, in order.
     pub endpoints: &'a [Endpoint],
     /// Plain or TLS.
     pub transport: Transport,
-    /// The port for it.
+    /// The target's port for it.
     pub port: NonZeroU16,
-    /// The host that was asked for, for the server's name.
+    /// The host that was asked for. It may become the server's name.
     pub host: &'a str,
     /// The client's address, for the PROXY header.
     pub client: SocketAddr,
-    /// The client's address, as far as that is believed. A login of the connection belongs to it.
+    /// The client's address, as far as it is believed. A login that holds for the whole connection belongs to it.
     pub owner: IpAddr,
     /// The address that the client has connected to, for the PROXY header.
     pub local: SocketAddr,
-    /// The client has chosen the host's name, under a wildcard.
+    /// A wildcard rule matched, so the client has chosen the host's name.
     pub is_chosen: bool,
-    /// The address that alone will do: it knows the dialog that a request belongs to.
+    /// The only address that will do, because it knows the dialog of the request.
     pub only: Option<IpAddr>,
 }
 
@@ -54,9 +54,9 @@ impl ConnectionWanted<'_> {
         self.only.is_none_or(|only| only == ip)
     }
 
-    /// Whether a failure says nothing of the address: the client has chosen the name for which TLS has failed, or the target
-    /// knew by the PROXY header whom it was for, and may have nothing to do with that client, or the host may not lead to this
-    /// machine, to which others may.
+    /// Whether a failure shows nothing about the address. That is so in three cases. TLS failed for a name that the
+    /// client has chosen. Or the PROXY header told the target which client it was for, and the target may refuse that
+    /// client only. Or the host may not lead to this machine, but other hosts may.
     fn is_to_blame_for(&self, cause: Cause, endpoint: &Endpoint) -> bool {
         if cause == Cause::Loop {
             return endpoint.options.elsewhere_only;
@@ -70,28 +70,28 @@ impl ConnectionWanted<'_> {
     }
 }
 
-/// An address that is tried.
+/// An address to try.
 struct Candidate<'a> {
     wanted: &'a ConnectionWanted<'a>,
     endpoint: &'a Endpoint,
-    /// Which of the wanted ones the endpoint is.
+    /// The index of the endpoint among the wanted ones.
     number: usize,
     address: SocketAddr,
-    /// Other requests may wait for the same address, and only the first of them waits for the whole timeout.
+    /// Other requests may wait for the same address. Only the first of them waits for the whole timeout.
     is_shared: bool,
-    /// With it TLS is spoken.
+    /// The TLS profile. `None`: the connection is plain.
     profile: Option<Profile>,
 }
 
 impl Candidate<'_> {
-    /// What its connections have in common.
+    /// The key of its connections in the pool.
     fn key(&self) -> KeyRef<'_> {
         let Self { wanted, endpoint, address, .. } = *self;
         let tls = self.profile.as_ref().map(|profile| (profile.id, server_name(endpoint, wanted.host)));
         KeyRef { address, tls, elsewhere_only: endpoint.options.elsewhere_only }
     }
 
-    /// One of its connections that is kept and alive.
+    /// A kept connection to it that is alive.
     fn reused(&self, own: &mut Vec<Connection>, pool: &Pool) -> Option<Connection> {
         let key = self.key();
         let mut kept = take_own(own, key, self.wanted.owner).or_else(|| match Shares::of(self.endpoint) {
@@ -105,37 +105,37 @@ impl Candidate<'_> {
 
 /// Why there is no connection to an address.
 enum Missed {
-    /// It was not waited for as long as it may take, because another request waits for it already.
+    /// The wait was shortened, because another request already waits for this address.
     CutShort,
-    /// It has failed.
+    /// The attempt failed.
     Failed,
 }
 
-/// Everything that it takes to open a connection.
+/// Everything that is needed to open a connection.
 #[derive(Debug)]
 pub struct Dialer<'a> {
     /// TLS toward targets.
     pub tls: &'a UpstreamTls,
-    /// DNS.
+    /// Resolves DNS names.
     pub resolver: &'a Resolver,
-    /// What failed lately.
+    /// Knows which addresses failed lately.
     pub health: &'a Health,
-    /// Our own listening sockets: a target that is one of them is a loop.
+    /// Our own listening sockets. A target with one of these addresses is a loop.
     pub listeners: &'a [SocketAddr],
-    /// For TCP, PROXY header and TLS together, an address.
+    /// The time for TCP, PROXY header and TLS together, for each address.
     pub timeout: Duration,
-    /// What is counted of it.
+    /// Counts connections and failures.
     pub counters: &'a Counters,
-    /// What is known of each address.
+    /// Figures about each address.
     pub targets: Dialled<'a>,
 }
 
 impl Dialer<'_> {
-    /// A connection for `wanted`: one that `own` has, one that waits in `pool`, or a new one. Every address is dialled
-    /// once in all `attempts`.
+    /// A connection for `wanted`: one from `own`, one that waits in `pool`, or a new one. Over all `attempts` every
+    /// address is dialled once.
     ///
     /// # Errors
-    /// Every address that has failed, and why. Not empty.
+    /// Every address that has failed, and why. The list is not empty.
     pub async fn connect(
         &self,
         wanted: &ConnectionWanted<'_>,
@@ -148,7 +148,7 @@ impl Dialer<'_> {
         let mut is_done = false;
         for turn in Turn::ALL {
             if turn == Turn::Silent {
-                // Nothing that is quick has worked: now each gets the whole of its time.
+                // No quick address has worked. Now each address gets the whole timeout.
                 for candidate in cut_short.drain(..) {
                     let candidate = Candidate { is_shared: false, ..candidate };
                     if let Ok(connection) = Box::pin(self.reach(&candidate, attempts)).await {
@@ -176,7 +176,8 @@ impl Dialer<'_> {
                     if attempts.dialled.contains(&address) || turns.of(address, endpoint) != turn {
                         continue;
                     }
-                    // An address of the last turns has hardly another one behind it: a shorter wait would gain nothing.
+                    // After an address of the last turns hardly another one follows. So a shorter wait would gain
+                    // nothing.
                     let is_shared = turns.has_several && matches!(turn, Turn::InOrder | Turn::Later);
                     let profile = (wanted.transport == Transport::Tls)
                         .then(|| self.tls.client_config(wanted.service, &endpoint.options));
@@ -203,7 +204,8 @@ impl Dialer<'_> {
         Err(failures)
     }
 
-    /// A new connection to one address. A failure stands in `attempts`. To be boxed: most requests take a kept connection, and
+    /// Opens a new connection to one address. A failure is noted in `attempts`. The future must be boxed: most requests
+    /// take a kept connection, and their futures need no room for this.
     /// their futures need no room for this.
     async fn reach(&self, candidate: &Candidate<'_>, attempts: &mut Attempts) -> Result<Connection, Missed> {
         let Candidate { wanted, endpoint, number, address, .. } = *candidate;
@@ -226,8 +228,8 @@ impl Dialer<'_> {
         }
     }
 
-    /// Opens a connection to one address, counts it, and tells what is known of the address then. With a cause comes whether the
-    /// wait was a shorter one.
+    /// Opens a connection to one address, counts it, and notes what it shows about the address. An error has the cause,
+    /// and whether the wait was shortened.
     async fn dial(&self, candidate: &Candidate<'_>) -> Result<(Stream, OpenAtTarget), (Cause, bool)> {
         let Candidate { wanted, endpoint, number: _, address, is_shared, ref profile } = *candidate;
         let attempt = is_shared.then(|| self.health.begin(address));
@@ -255,7 +257,7 @@ impl Dialer<'_> {
             Err(cause) => cause,
         };
         self.targets.missed(address, cause);
-        // Another one waits for longer, and will know.
+        // Another attempt waits for longer and will find out.
         let is_cut_short = cause == Cause::TimedOut && tcp_timeout < self.timeout;
         if !is_cut_short && cause.casts_doubt() && !wanted.is_to_blame_for(cause, endpoint) {
             self.health.missed(address, cause, begun);
@@ -282,7 +284,7 @@ impl Dialer<'_> {
     }
 }
 
-/// What is said of a target whose name has no address.
+/// The place to name in a failure if the target's name has no address.
 pub(super) fn named(endpoint: &Endpoint, port: NonZeroU16) -> FailedAt {
     match &endpoint.address {
         Address::Ip(ip) => FailedAt::Address(SocketAddr::new(*ip, port.get())),
@@ -305,7 +307,7 @@ impl Resolved {
     }
 }
 
-/// Which clients may use a kept connection.
+/// The clients that may use a kept connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shares {
     WithAll,
@@ -313,14 +315,14 @@ enum Shares {
 }
 
 impl Shares {
-    /// With the PROXY protocol outward a connection speaks for one client (contract section 3).
+    /// With the PROXY protocol toward the target a connection speaks for one client (contract section 3).
     fn of(endpoint: &Endpoint) -> Self {
         let alone = endpoint.options.reuse == Reuse::Client || endpoint.options.proxy_protocol.is_some();
         if alone { Self::WithClient } else { Self::WithAll }
     }
 }
 
-/// The name by which the server is called (contract section 4), as part of the pool's key.
+/// The server's name (contract section 4), as a part of the pool's key.
 fn server_name<'a>(endpoint: &'a Endpoint, host: &'a str) -> &'a str {
     match (&endpoint.options.server_name, &endpoint.address) {
         (Some(name), _) | (None, Address::Name(name)) => name,

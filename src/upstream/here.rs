@@ -1,16 +1,17 @@
-//! Whether an address is one of this machine's own.
+//! Finds out whether an address belongs to this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Addresses that no machine has: reserved (RFC 1112 section 4), and the prefix that is discarded (RFC 6666).
+/// Addresses that no machine has: a reserved one (RFC 1112 section 4), and one of the discard-only prefix (RFC 6666).
 const NOBODY: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(240, 0, 0, 1)), IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1))];
 
-/// Whether `ip` is an address of this machine, on whatever interface, and however many an interface has. Nothing is sent.
+/// Whether `ip` is an address of this machine, on any interface. An interface may have several addresses. Nothing is
+/// sent.
 ///
-/// A socket can be bound to the addresses of the machine and to no other. Where the kernel allows more (`ip_nonlocal_bind`, for
-/// addresses that move from one machine to another) it is asked from where it would send: to an address of its own it sends from
-/// that address, if the interface has only one.
+/// A socket can only be bound to addresses of the machine. Some kernels allow more (`ip_nonlocal_bind`, for addresses
+/// that move between machines). Then the kernel is asked for the source address of packets to `ip`. To an address of
+/// its own it sends from that address, if the interface has only one.
 pub(super) fn is_here(ip: IpAddr) -> bool {
     let binds = |ip: IpAddr| UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok();
     if !binds(ip) {
@@ -20,11 +21,11 @@ pub(super) fn is_here(ip: IpAddr) -> bool {
     !binds_everywhere || sends_from(ip) == Some(ip)
 }
 
-/// From which address the kernel would send to `ip`.
+/// The source address that the kernel would use for packets to `ip`.
 fn sends_from(ip: IpAddr) -> Option<IpAddr> {
     let any = if ip.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    // The port does not matter: to connect a socket of UDP sends nothing.
+    // The port does not matter: connecting a UDP socket sends nothing.
     socket.connect(SocketAddr::new(ip, 9)).ok()?;
     socket.local_addr().ok().map(|local| local.ip())
 }
@@ -43,7 +44,7 @@ mod tests {
         {
             assert!(!is_here(elsewhere), "{elsewhere}");
         }
-        // What the kernel says of its own accord holds for the first address of an interface alone.
+        // Without a bind the kernel's answer is right only for the first address of an interface.
         assert_eq!(sends_from("127.0.0.4".parse().unwrap()), "127.0.0.1".parse().ok());
     }
 }

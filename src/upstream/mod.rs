@@ -1,15 +1,14 @@
-//! Toward the targets: names become addresses, addresses become connections, connections are kept for the next
-//! request.
+//! Connections to targets: names are resolved, addresses are dialled, and connections are kept for the next request.
 //!
-//! It never decides whether a client may go there; it gets a target and either brings a connection or says why not.
+//! It never decides whether a client may use a target. It gets a target and returns a connection, or an error.
 //!
 //! | room | what is in it |
 //! |---|---|
 //! | `resolve` | names become addresses, in the background; `resolve::system` reads /etc/hosts and /etc/resolv.conf |
-//! | `health` | which addresses can be used, as connections and checks have found them |
-//! | `dial` | the addresses of a target, one after the other |
+//! | `health` | which addresses can be used, as connections and checks have shown |
+//! | `dial` | tries the addresses of a target, one after the other |
 //! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
-//! | `trial` | every address of every target, tried without a client |
+//! | `trial` | tries every address of every target, without a client |
 //! | `pool` | connections that wait for their next request |
 
 mod dial;

@@ -1,13 +1,13 @@
 //! Connections to targets that wait for their next request (contract section 3, last paragraph of HTTP).
 //!
-//! Keyed by address, port, TLS, server name, verification and certificate: the last two are what a TLS profile is. Hosts that may
-//! not lead to this machine have connections of their own.
-//! One pool a worker, so that no worker waits for another core. Last in, first out: what is used most stays warm, the
-//! rest grows old and is closed.
+//! The key has address, port, TLS, server name, verification and certificate. The last two are in the TLS profile.
+//! Hosts that may not lead to this machine have connections of their own. Each worker has its own pool, so that no
+//! worker waits for another core. The connection that was put in last is taken first. So the busy ones stay warm, and
+//! the others grow old and are closed.
 //!
-//! The server name is in the key, and under a wildcard rule clients choose it. So the bound is one for an IP address, over
-//! all its ports and names, and each worker has its share of it. Beyond it the oldest connection to that address goes:
-//! names that are asked for once do not push out those in use.
+//! The server name is in the key, and under a wildcard rule clients choose it. So one bound holds for an IP address,
+//! over all its ports and names. Each worker has its share of it. Beyond the bound the oldest connection to that
+//! address is closed. So names that are used once do not push out names in use.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -22,39 +22,39 @@ use hashbrown::{Equivalent, HashMap};
 use crate::io::{BUFFER, Leg};
 use crate::stats::OpenAtTarget;
 
-/// How long a connection waits for its next request. Below what common servers allow (60 s to 75 s), so that we
-/// close first.
+/// How long a connection waits for its next request. It is shorter than the limits of common servers (60 s to 75 s), so
+/// that Portward closes first.
 const KEPT: Duration = Duration::from_secs(50);
-/// How many wait for one IP address, over all workers.
+/// How many connections may wait for one IP address, over all workers.
 const PER_ADDRESS: usize = 256;
-/// How many wait in all, in one worker.
+/// How many connections may wait in one worker.
 const IN_ALL: usize = 2048;
 
-/// What connections of one kind have in common.
+/// The properties that interchangeable connections share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// Address and port.
     pub address: SocketAddr,
-    /// TLS profile and server name, if TLS is spoken.
+    /// TLS profile and server name, if the connection is TLS.
     pub tls: Option<(u64, Box<str>)>,
-    /// It was opened for a host that may not lead to this machine ([`crate::rules::TargetOptions::elsewhere_only`]). Such a host
-    /// takes no other connection, because the address of that one may be this machine's.
+    /// It was opened for a host that may not lead to this machine ([`crate::rules::TargetOptions::elsewhere_only`]).
+    /// Such a host uses no other connections, because their address may be this machine's.
     pub elsewhere_only: bool,
 }
 
-/// A [`Key`] to look up with, which owns nothing.
+/// A borrowed [`Key`] for look-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyRef<'a> {
     /// Address and port.
     pub address: SocketAddr,
-    /// TLS profile and server name, if TLS is spoken.
+    /// TLS profile and server name, if the connection is TLS.
     pub tls: Option<(u64, &'a str)>,
     /// As [`Key::elsewhere_only`].
     pub elsewhere_only: bool,
 }
 
 impl Key {
-    /// The key as one to look up with.
+    /// The key, borrowed.
     pub fn as_ref(&self) -> KeyRef<'_> {
         KeyRef {
             address: self.address,
@@ -77,7 +77,7 @@ impl Equivalent<Key> for KeyRef<'_> {
 }
 
 impl KeyRef<'_> {
-    /// The key as one to keep.
+    /// The key, owned.
     pub fn to_key(self) -> Key {
         let Self { address, tls, elsewhere_only } = self;
         Key { address, tls: tls.map(|(profile, name)| (profile, name.into())), elsewhere_only }
@@ -89,47 +89,48 @@ impl KeyRef<'_> {
 pub struct Connection {
     /// Stream and buffer.
     pub leg: Leg,
-    /// What it is one of.
+    /// The key.
     pub key: Key,
-    /// It was opened for the request at hand.
+    /// It was opened for the present request.
     pub fresh: bool,
-    /// It belongs to one client connection and dies with it: a login of the connection was seen on it, or the rules
-    /// say so.
+    /// It belongs to one client connection and is closed with it. Either the target showed a login that holds for the
+    /// whole connection, or the rules demand it.
     pub bound: bool,
-    /// Which of the wanted addresses it leads to, counted from 0. A kept one may have been opened for another list.
+    /// The index of its address among the wanted ones. A kept connection may have been opened for another list.
     pub endpoint: usize,
-    /// For whom it was used last: what is bound is bound to this one (contract section 3, the believed client).
+    /// The client that used it last. A bound connection is bound to this client (contract section 3, the believed
+    /// client).
     pub owner: IpAddr,
-    /// What [`crate::rules::TargetOptions::max_message`] says of the address.
+    /// [`crate::rules::TargetOptions::max_message`] of the address.
     pub max_message: Option<u32>,
-    /// What [`crate::rules::TargetOptions::min_rate`] says of the address.
+    /// [`crate::rules::TargetOptions::min_rate`] of the address.
     pub min_rate: Option<u32>,
-    /// Counts it among the open ones of its address, for as long as it lives.
+    /// Counts the connection as open at its address, for as long as it lives.
     pub reached: Option<OpenAtTarget>,
     /// Since when it waits.
     since: Instant,
 }
 
 impl Connection {
-    /// A new one.
+    /// A new connection.
     pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
         let since = Instant::now();
         let (max_message, min_rate, reached) = (None, None, None);
         Self { leg, key, fresh: true, bound, endpoint: 0, owner, max_message, min_rate, reached, since }
     }
 
-    /// Whether the target has neither closed it nor sent something that nobody asked for.
+    /// Whether the target has neither closed it nor sent unrequested octets.
     pub fn is_alive(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.leg.buffer.is_empty() && self.leg.poll_fill(&mut cx, BUFFER).is_pending()
     }
 }
 
-/// The connections of one worker that wait.
+/// The waiting connections of one worker.
 #[derive(Debug)]
 pub struct Pool {
     waiting: Mutex<Waiting>,
-    /// How many wait for one IP address.
+    /// How many connections may wait for one IP address.
     per_address: usize,
 }
 
@@ -141,12 +142,12 @@ struct Waiting {
 }
 
 impl Pool {
-    /// The pool of one of so many workers.
+    /// The pool of one of `workers` workers.
     pub fn of_one_of(workers: usize) -> Self {
         Self { waiting: Mutex::default(), per_address: (PER_ADDRESS / workers.max(1)).max(1) }
     }
 
-    /// A connection that waits and is alive.
+    /// Takes a waiting connection that is alive.
     pub fn take(&self, key: KeyRef<'_>) -> Option<Connection> {
         loop {
             let mut connection = self.lock().take(key)?;
@@ -157,8 +158,8 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request. Where enough wait for its address the one that has waited for the longest
-    /// is closed, and where enough wait in all this one.
+    /// Keeps a connection for the next request. If the bound of its address is reached, the connection that has waited
+    /// longest is closed. If the bound of the worker is reached, this one is closed.
     pub fn put(&self, mut connection: Connection) {
         connection.since = Instant::now();
         connection.leg.buffer.release();
@@ -175,7 +176,7 @@ impl Pool {
             Some(connection)
         };
         drop(waiting);
-        // Not under the lock: to close is a system call.
+        // They are closed after the lock is released, because closing is a system call.
         drop((closed, refused));
     }
 
@@ -184,14 +185,14 @@ impl Pool {
         self.keep(|connection| connection.key.address != address);
     }
 
-    /// Closes what waits for a request at an address that has left its target's name.
+    /// Closes waiting connections to addresses that their target's name has lost.
     pub fn drain(&self, left: &HashSet<IpAddr>) {
         if !left.is_empty() {
             self.keep(|connection| !left.contains(&connection.key.address.ip()));
         }
     }
 
-    /// Closes what has waited too long or was closed by its target.
+    /// Closes connections that have waited too long, or that their target has closed.
     pub fn sweep(&self) {
         self.keep(|connection| connection.since.elapsed() < KEPT && connection.is_alive());
     }
@@ -201,12 +202,12 @@ impl Pool {
         self.keep(|_| false);
     }
 
-    /// How many wait.
+    /// The number of waiting connections.
     pub fn len(&self) -> usize {
         self.lock().count
     }
 
-    /// Whether none waits.
+    /// Whether no connection waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -235,14 +236,14 @@ impl Waiting {
         self.by_address.get(&address).copied().unwrap_or_default()
     }
 
-    /// The youngest of a key.
+    /// Takes the youngest connection of a key.
     fn take(&mut self, key: KeyRef<'_>) -> Option<Connection> {
         let connection = self.by_key.get_mut(&key)?.pop()?;
         self.removed(&connection);
         Some(connection)
     }
 
-    /// The oldest of an address: the first of some list.
+    /// Takes the oldest connection to an address: the first one of some list.
     fn take_oldest(&mut self, address: IpAddr) -> Option<Connection> {
         let lists =
             self.by_key.iter_mut().filter(|(key, same)| key.address.ip() == address && !same.is_empty());
@@ -336,7 +337,7 @@ mod tests {
         let used = Key { address, tls: Some((1, "used".into())), elsewhere_only: false };
         for number in 0..20 {
             pool.put(make(&listener, &number.to_string()).await);
-            // What is in use stays.
+            // A connection in use stays.
             let connection = pool.take(used.as_ref()).unwrap();
             pool.put(connection);
         }

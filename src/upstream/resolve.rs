@@ -1,17 +1,17 @@
-//! DNS names of targets, resolved in the background (contract section 7): nothing waits for DNS but the very first
-//! request to a name, and the last good answer is kept for as long as no better one comes.
+//! Resolves DNS names of targets in the background (contract section 7). Only the very first request to a name waits
+//! for DNS. The last good answer is kept until there is a better one.
 //!
-//! Name servers may be silent, and there may be thousands of names. So there is one question a name at a time; there are
-//! [`SLOTS`] at once, of which names without a good answer have some only; a question ends by itself, and at once when its
-//! name is no longer in the rules.
+//! Name servers may be silent, and there may be thousands of names. So a name has one open query at a time. At most
+//! [`SLOTS`] queries are open, and names without a good answer may use only some of them. A query ends by itself. It
+//! ends at once if its name is removed from the rules.
 //!
-//! The C library's resolver (`getaddrinfo`) cannot do that: a question occupies a thread until the library has given up,
-//! which nobody can cut short. `hickory-resolver` asks instead, configured by this machine's /etc/resolv.conf and after
-//! /etc/hosts. What is lost are the other sources of nsswitch.conf(5): names by multicast DNS (`.local`), of `sss`, and
-//! `myhostname`. Targets are named in DNS or /etc/hosts; where systemd-resolved serves names of other kinds it does so to
-//! DNS questions as well. What is won are the times to live: a name is asked for again after its own, but not sooner than
-//! after [`SOONEST`] nor later than after [`LATEST`]: an administrator who moves a PBX does not want to wait for a day. A name
-//! server that has a cache answers from it, so that this costs nobody else anything.
+//! The C library's resolver (`getaddrinfo`) cannot do that: a query blocks a thread until the library gives up, and it
+//! cannot be cancelled. `hickory-resolver` is used instead. It reads this machine's /etc/resolv.conf, and /etc/hosts
+//! comes first. Other sources of nsswitch.conf(5) are not used: multicast DNS (`.local`), `sss` and `myhostname`.
+//! Targets are named in DNS or /etc/hosts. Where systemd-resolved knows other names it answers DNS queries for them as
+//! well. In return times to live are known. A name is queried again after its own time to live, but not sooner than
+//! [`SOONEST`] and not later than [`LATEST`]. An administrator who moves a PBX does not want to wait for a day. A
+//! caching name server answers from its cache, so the queries burden no other server.
 
 mod system;
 
@@ -26,40 +26,40 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use crate::cause::Cause;
 use system::{Found, System, ordered};
 
-/// A name that resolves is asked for again between these times.
+/// A resolved name is queried again no sooner than this and no later than [`LATEST`].
 const SOONEST: Duration = Duration::from_secs(5);
 const LATEST: Duration = Duration::from_secs(30);
-/// How soon a name that did not resolve is asked for again; each time twice as late, up to the second.
+/// When a name that did not resolve is queried again. The time doubles with each failure, up to the second constant.
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_LATEST: Duration = Duration::from_secs(60);
-/// So many questions are open at once, each with two sockets or a few more; and so many of those for names that have no good
-/// answer: they must not keep the others from being asked.
+/// How many queries are open at once. Each needs two sockets or a few more. The second constant is the share of names
+/// without a good answer: they must not delay the others.
 const SLOTS: usize = 32;
 const SLOTS_DOUBTFUL: usize = 24;
-/// For how long it is known that an address is no longer one of a name: until every worker has heard of it. And of how many
-/// at once: connections to others end when they have waited for long enough.
+/// How long Portward remembers that a name has lost an address: until every worker has noticed. The second constant is
+/// how many such addresses are remembered. Connections to others are closed when they have waited long enough.
 const LEFT: Duration = Duration::from_secs(60);
 const LEFT_MOST: usize = 10_000;
-/// So many addresses of a name are used: each that is dead costs a request time.
+/// How many addresses of a name are used. Each dead one costs a request time.
 const ADDRESSES: usize = 16;
-/// How often the files of this machine are looked at.
+/// How often Portward looks at the files of this machine.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// What is known of a name.
+/// The state of a name.
 #[derive(Debug)]
 struct Known {
     addresses: Arc<[IpAddr]>,
-    /// Why it has no address, by the last question that was answered, well or not; `None`: none was.
+    /// Why the name has no address, as of the last query that ended. `None`: no query has ended yet.
     missing: Option<Cause>,
-    /// Questions without an answer in a row, the last ones.
+    /// How many of the last queries in a row brought no address.
     failures: u32,
-    /// When it was asked for last.
+    /// When the last query began.
     last: Option<Instant>,
     state: State,
 }
 
 impl Known {
-    /// What the questions so far have brought; `None`: none was answered.
+    /// The answer so far. `None`: no query has ended yet.
     fn answer(&self) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         self.missing.map(|missing| match &self.addresses {
             none if none.is_empty() => Err(missing),
@@ -70,11 +70,11 @@ impl Known {
 
 #[derive(Debug)]
 enum State {
-    /// It is asked for at that time, by the schedule of the good or of the doubtful ones.
+    /// The next query is due at that time, in the queue of good or of doubtful names.
     Due(Instant, Lane),
-    /// Somebody waits for it: it comes next.
+    /// A client waits for the name, so it is next.
     Wanted,
-    /// A question is open.
+    /// A query is open.
     Asking(AbortHandle),
 }
 
@@ -88,7 +88,7 @@ enum Lane {
 #[derive(Debug, Default)]
 struct Names {
     known: HashMap<Arc<str>, Known>,
-    /// Addresses that a name has had until then, and that none has got since.
+    /// Addresses that a name has lost, with the time. No name has got them since.
     left: HashMap<IpAddr, Instant>,
     good: BTreeSet<(Instant, Arc<str>)>,
     doubtful: BTreeSet<(Instant, Arc<str>)>,
@@ -99,9 +99,9 @@ struct Names {
 #[derive(Debug, Default)]
 pub struct Resolver {
     names: Mutex<Names>,
-    /// An answer came in.
+    /// A query has ended.
     answered: Notify,
-    /// There is something to ask.
+    /// There is a new query to make.
     news: Notify,
 }
 
@@ -113,7 +113,7 @@ impl Names {
         }
     }
 
-    /// Forgets a name, and ends its question.
+    /// Forgets a name and ends its query.
     fn forget(&mut self, name: &Arc<str>) {
         match self.known.remove(name).map(|known| known.state) {
             Some(State::Due(at, lane)) => {
@@ -132,7 +132,8 @@ impl Names {
         }
     }
 
-    /// Has a name asked for next; whether that is news. One that did not answer a moment ago is not asked for again yet.
+    /// Puts a name at the front of the queue. Returns whether that is new. A name that failed a moment ago is not
+    /// queried again yet.
     fn want(&mut self, name: &str, now: Instant) -> bool {
         let Some((name, known)) = self.known.get_key_value(name) else { return false };
         let State::Due(at, lane) = known.state else { return false };
@@ -148,18 +149,19 @@ impl Names {
         true
     }
 
-    /// Whether `question` is the one that is open for a name.
+    /// Whether `question` is the open query of a name.
     fn is_asking(&self, name: &Arc<str>, question: Id) -> bool {
         let state = self.known.get(name).map(|known| &known.state);
         matches!(state, Some(State::Asking(open)) if open.id() == question)
     }
 
-    /// The next name to ask for at `now`, if there is a slot for it.
+    /// The next name to query at `now`, if there is a slot for it.
     fn next(&mut self, now: Instant, open: usize, doubtful: usize) -> Option<(Arc<str>, Lane)> {
         if open >= SLOTS {
             return None;
         }
-        // A client waits for a name that has no address: it comes first, but it takes no slot of those that have one.
+        // A client waits for a name without an address. It is queried first, but it takes no slot of names with an
+        // address.
         if doubtful < SLOTS_DOUBTFUL
             && let Some(name) = self.wanted.pop_front()
         {
@@ -177,7 +179,7 @@ impl Names {
         due(&mut self.doubtful).map(|(_, name)| (name, Lane::Doubtful))
     }
 
-    /// When the next name is due, which is at the earliest now.
+    /// When the next name is due. A name that is overdue is due now.
     fn next_due(&self) -> Option<Instant> {
         [&self.good, &self.doubtful]
             .into_iter()
@@ -186,7 +188,7 @@ impl Names {
             .min()
     }
 
-    /// Takes an answer; `None`: none came.
+    /// Takes the result of a query. `None`: there was no answer.
     fn take(&mut self, name: &Arc<str>, found: Option<Found>, now: Instant) {
         let Some(known) = self.known.get_mut(name) else { return };
         let is_answered = found.is_some();
@@ -217,7 +219,7 @@ impl Names {
 }
 
 impl Found {
-    /// With the addresses of the family about which the server was silent, as they were known before.
+    /// Adds the known addresses of the family about which the server was silent.
     fn completed(mut self, before: &[IpAddr]) -> Self {
         let Some(family) = self.addresses.first().map(IpAddr::is_ipv4).filter(|_| self.is_half) else {
             return self;
@@ -227,7 +229,7 @@ impl Found {
         self
     }
 
-    /// With so many addresses as are used of a name; rather those that are known, because name servers turn them round.
+    /// Keeps at most [`ADDRESSES`] addresses. Known ones are preferred, because name servers rotate their answers.
     fn bounded(mut self, before: &[IpAddr]) -> Self {
         if self.addresses.len() > ADDRESSES {
             self.addresses.sort_by_key(|ip| !before.contains(ip));
@@ -239,7 +241,7 @@ impl Found {
 }
 
 impl Resolver {
-    /// Sets the names to keep resolved; the answers of those that stay are kept.
+    /// Sets the names to resolve. The answers of names that stay are kept.
     pub fn watch<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let wanted: HashSet<&str> = names.collect();
         let now = Instant::now();
@@ -261,10 +263,10 @@ impl Resolver {
         self.news.notify_one();
     }
 
-    /// The addresses of `name`. Waits only for the first answer, and not for longer than `patience`.
+    /// The addresses of `name`. It waits for the first answer only, for `patience` at most.
     ///
     /// # Errors
-    /// Why it has none: [`Cause::NameNotFound`] or [`Cause::DnsFailed`].
+    /// Why the name has no address: [`Cause::NameNotFound`] or [`Cause::DnsFailed`].
     pub async fn addresses(&self, name: &str, patience: Duration) -> Result<Arc<[IpAddr]>, Cause> {
         let answered = async {
             loop {
@@ -278,14 +280,13 @@ impl Resolver {
         tokio::time::timeout(patience, answered).await.unwrap_or(Err(Cause::DnsFailed))
     }
 
-    /// The addresses of `name` by the last good answer, or why there are none. Nothing is asked, and nothing waits. `None`: the
-    /// name was not asked for yet.
+    /// The addresses of `name` from the last good answer, or why there are none. It makes no query and does not wait.
+    /// `None`: the name was not queried yet.
     pub fn last(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         self.lock().known.get(name)?.answer()
     }
 
-    /// The addresses that a name has had a moment ago, and that no name has any longer: connections that wait for a request
-    /// there are closed.
+    /// The addresses that names have lost a short time ago. Waiting connections to them are closed.
     pub fn left(&self) -> HashSet<IpAddr> {
         let all = self.lock();
         let is_fresh = |since: &Instant| since.elapsed() < LEFT;
@@ -299,7 +300,7 @@ impl Resolver {
         left
     }
 
-    /// What is known of a name, once it has been asked for. A name without an address is asked for soon.
+    /// The result for a name, if it was queried before. A name without an address is queried again soon.
     fn at_hand(&self, name: &str) -> Option<Result<Arc<[IpAddr]>, Cause>> {
         let mut all = self.lock();
         let known = all.known.get(name)?;
@@ -311,7 +312,7 @@ impl Resolver {
         answer
     }
 
-    /// Resolves what is due, for ever.
+    /// Makes the queries that are due, without end.
     pub async fn run(self: Arc<Self>) {
         let mut system = System::new();
         let (mut open, mut looked) = (Open::default(), None::<Instant>);
@@ -325,7 +326,7 @@ impl Resolver {
             self.ask(&system, &mut open);
             let due =
                 self.lock().next_due().map_or(GLANCE, |at| at.saturating_duration_since(Instant::now()));
-            // A name that is due and has no slot waits for one; the files of this machine are looked at meanwhile.
+            // A due name may have to wait for a slot. Meanwhile the files of this machine are checked.
             let pause = if open.questions.is_empty() { due.min(GLANCE) } else { GLANCE };
             tokio::select! {
                 Some(done) = open.questions.join_next_with_id() => {
@@ -333,7 +334,7 @@ impl Resolver {
                         Ok((id, found)) => (id, Some(found)),
                         Err(error) => (error.id(), None),
                     };
-                    // One that was cancelled has no name any more.
+                    // The name of a cancelled query is gone.
                     if let (Some((name, _)), Some(found)) = (open.names.remove(&id), found) {
                         self.take(&name, id, found);
                     }
@@ -353,7 +354,7 @@ impl Resolver {
         }
     }
 
-    /// Opens as many questions as there are slots for.
+    /// Makes as many queries as there are slots.
     fn ask(&self, system: &System, open: &mut Open) {
         let mut all = self.lock();
         let now = Instant::now();
@@ -366,7 +367,7 @@ impl Resolver {
         }
     }
 
-    /// The files of this machine have changed, and so may every answer.
+    /// Makes all names due, because the files of this machine have changed, and any answer may change with them.
     fn all_are_due(&self) {
         let mut all = self.lock();
         let now = Instant::now();
@@ -381,7 +382,7 @@ impl Resolver {
     }
 }
 
-/// The questions that are open.
+/// The open queries.
 #[derive(Default)]
 struct Open {
     questions: JoinSet<Option<Found>>,

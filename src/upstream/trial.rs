@@ -1,7 +1,7 @@
-//! Whether every target can be used, tried without a client: for `portward check --connect`.
+//! Tries whether every target can be used, without a client, for `portward check --connect`.
 //!
-//! An address is dialled as for a client, with the same judgement of its certificate. Nothing is sent but what opens the
-//! connection. Other than for a client, every address is tried, whatever has become of the others.
+//! An address is dialled as for a client, and its certificate is verified in the same way. Only the octets that open
+//! the connection are sent. Unlike for a client, every address is tried, even if an earlier one works.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,36 +21,38 @@ use crate::rules::{Address, Endpoint, Host, HostService, Table, TargetOptions, V
 use crate::service::{Service, Transport};
 use crate::tls;
 
-/// So many are tried at once.
+/// How many addresses are tried at once.
 const AT_ONCE: usize = 64;
 
-/// How long a connection is watched after its handshake. In TLS 1.3 a target that does not accept Portward's certificate ends
+/// How long a connection is watched after its handshake. In TLS 1.3 a target that refuses Portward's certificate ends
 /// the connection only then (RFC 8446 section 4.4.2.4).
 const AFTERTHOUGHT: Duration = Duration::from_millis(250);
 
-/// One port of one address of a target, for all hosts to which the same applies there.
+/// One port of one address of a target, for all hosts that would be tried there in the same way.
 #[derive(Debug, Clone)]
 pub struct Port {
-    /// The address, and what is true of it.
+    /// The address and its settings.
     pub endpoint: Endpoint,
     /// The port.
     pub port: NonZeroU16,
     /// Plain or TLS.
     pub transport: Transport,
-    /// What is spoken there.
+    /// The service.
     pub service: Service,
     /// The first host that leads there.
     pub host: Box<str>,
-    /// How many more hosts do.
+    /// How many more hosts lead there.
     pub more_hosts: usize,
 }
 
-/// What came of one port: of each address that its name has.
+/// The results for one port: one for each address of its name.
 #[derive(Debug)]
 pub struct Tried {
-    /// Which.
+    /// The port.
     pub port: Port,
-    /// Each address, or the name if it has none.
+    /// The result for each address. If the name has no address, there is one result for the name. Every port to which
+    /// the enabled hosts of `table` lead, in the order of the rules. A port comes once for each certificate name that
+    /// is verified there. `verify` is `upstream.verify`.
     pub results: Vec<(FailedAt, Result<(), Cause>)>,
 }
 
@@ -64,19 +66,19 @@ pub fn ports_of(table: &Table, verify: Verify) -> Vec<Port> {
     collected.ports
 }
 
-/// All that tells one trial from another.
+/// The properties in which trials differ.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     address: Address,
     options: Arc<TargetOptions>,
     port: NonZeroU16,
-    /// Only of TLS: what is presented depends on the service, and what is verified on the name.
+    /// For TLS only. The service decides the presented certificate, and the name is verified.
     tls: Option<(Service, Option<ServerName<'static>>)>,
 }
 
 struct Collected<'t> {
     ports: Vec<Port>,
-    /// Which of `ports`, and the last host that was counted there.
+    /// For each key the index in `ports`, and the last host that was counted there.
     known: HashMap<Key, (usize, &'t str)>,
     verify: Verify,
 }
@@ -111,7 +113,7 @@ impl<'t> Collected<'t> {
         }
     }
 
-    /// The name that is verified there for `host`; `None`: none is.
+    /// The name that is verified there for `host`. `None`: no name is verified.
     fn verified(&self, endpoint: &Endpoint, host: &str) -> Option<ServerName<'static>> {
         let options = &endpoint.options;
         let by_name = options.pin.is_none() && options.verify.unwrap_or(self.verify) == Verify::Ca;
@@ -161,7 +163,7 @@ impl Dialer<'_> {
     }
 }
 
-/// Whether the target ends a connection of which the handshake was good.
+/// Whether the target ends a connection after a successful handshake.
 async fn refused_afterwards(mut stream: Stream) -> Result<(), Cause> {
     let mut octet = [0];
     match tokio::time::timeout(AFTERTHOUGHT, stream.read(&mut octet)).await {

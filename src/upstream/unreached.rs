@@ -1,4 +1,4 @@
-//! Which [`Cause`] an error of the operating system has, when a connection to a target is opened.
+//! The [`Cause`] of an error of the operating system when a connection to a target is opened.
 
 use std::io::{self, ErrorKind};
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::cause::Cause;
 
-/// Why TCP could not connect, or the connection broke before it could be used.
+/// Why TCP could not connect, or why the connection broke before it was used.
 pub(super) fn cause(error: &io::Error) -> Cause {
     let by_number = error.raw_os_error().map(Errno::from_raw_os_error).and_then(|errno| {
         Some(match errno {

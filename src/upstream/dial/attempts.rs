@@ -1,27 +1,27 @@
-//! What has been tried for a request, and which addresses are not dialled again.
+//! The attempts for a request, and the addresses that are not dialled again.
 
 use std::net::SocketAddr;
 
 use crate::cause::{Cause, FailedAt, Failure, Failures};
 use crate::upstream::Connection;
 
-/// What has been tried for one request, which may need several connections until one of them answers.
+/// The attempts for one request. It may need several connections until one of them answers.
 #[derive(Debug, Default)]
 pub struct Attempts {
     /// Addresses that are not dialled again.
     pub(super) dialled: Vec<SocketAddr>,
-    /// An address that does not answer the kernel any more on a kept connection. It is dialled after the others.
+    /// An address whose kernel has stopped answering on a kept connection. It is dialled after the others.
     pub(super) vanished: Option<SocketAddr>,
-    /// Kept connections do not count any more.
+    /// Kept connections are not used any more.
     pub(super) new_only: bool,
     /// A connection has failed.
     failed: bool,
-    /// What has failed for good, and why.
+    /// The final failures, with their causes.
     pub(super) failures: Failures,
 }
 
 impl Attempts {
-    /// For what needs a connection of its own.
+    /// Attempts with new connections only, for a request that needs a connection of its own.
     pub fn with_new_connections() -> Self {
         Self { new_only: true, ..Self::default() }
     }
@@ -31,9 +31,9 @@ impl Attempts {
         !self.failed
     }
 
-    /// Notes that `connection` has ended without an answer. After a kept one its address is tried with a new one, because
-    /// targets close kept connections at any time; first of all, unless the host has `vanished`. After a new one another
-    /// address must do.
+    /// Notes that `connection` has ended without an answer. Targets close kept connections at any time. So after a kept
+    /// connection its address is tried with a new one, before all others unless the host has `vanished`. After a new
+    /// connection another address is tried.
     pub fn failed(&mut self, connection: &Connection, vanished: bool) {
         (self.new_only, self.failed) = (true, true);
         let address = connection.key.address;
@@ -48,7 +48,7 @@ impl Attempts {
         self.failures.note(Failure { at: FailedAt::Address(address), cause });
     }
 
-    /// Everything that has failed, with what has failed last.
+    /// All failures. `last` are the newest ones.
     pub fn failures(self, last: Failures) -> Failures {
         let mut failures = self.failures;
         last.into_iter().for_each(|failure| failures.note(failure));

@@ -1,4 +1,4 @@
-//! Opens a connection to one address: TCP, PROXY header, TLS, all under one deadline.
+//! Opens a connection to one address: TCP, PROXY header and TLS, all under one deadline.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::tls::{self, Profile, UpstreamTls};
 use crate::upstream::here::is_here;
 use crate::upstream::unreached;
 
-/// A connection that is to be opened to one address.
+/// The settings for a new connection to one address.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::upstream) struct Opening<'a> {
     pub(in crate::upstream) tls: &'a UpstreamTls,
     /// Our own listening sockets.
     pub(in crate::upstream) listeners: &'a [SocketAddr],
-    /// For TCP alone.
+    /// The time for TCP alone.
     pub(in crate::upstream) tcp_timeout: Duration,
-    /// For TCP, PROXY header and TLS together.
+    /// The time for TCP, PROXY header and TLS together.
     pub(in crate::upstream) timeout: Duration,
     pub(in crate::upstream) service: Service,
     pub(in crate::upstream) endpoint: &'a Endpoint,
-    /// The host that is asked for, for the server's name.
+    /// The host that is asked for. It may become the server's name.
     pub(in crate::upstream) host: &'a str,
-    /// With it TLS is spoken.
+    /// The TLS profile. `None`: the connection is plain.
     pub(in crate::upstream) profile: Option<&'a Profile>,
-    /// The client and the address that it has connected to, for the PROXY header; `None`: Portward speaks for itself.
+    /// The client and the address that it has connected to, for the PROXY header. `None`: Portward speaks for itself.
     pub(in crate::upstream) speaks_for: Option<(SocketAddr, SocketAddr)>,
 }
 
@@ -42,7 +42,7 @@ pub(in crate::upstream) struct Opening<'a> {
 pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> Result<Stream, Cause> {
     let mut too_late = Cause::TimedOut;
     let opening = async {
-        // Before a connection is tried: what listens here is not to be found out, either.
+        // This is checked before a connection is tried. Otherwise the result would show which ports are open here.
         let ip = address.ip().to_canonical();
         let may_be_here = !to.endpoint.options.elsewhere_only;
         if is_own(to.listeners, address) || !may_be_here && (is_of_this_machine(ip) || is_here(ip)) {
@@ -79,7 +79,7 @@ pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> R
     tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
 }
 
-/// Whether we have reached ourselves (contract section 7, split-DNS loops).
+/// Whether the address is one of our own sockets (contract section 7, split-DNS loops).
 fn is_own(listeners: &[SocketAddr], address: SocketAddr) -> bool {
     listeners.iter().filter(|own| own.port() == address.port()).any(|own| {
         let (own, ip) = (own.ip().to_canonical(), address.ip().to_canonical());

@@ -1,4 +1,4 @@
-//! Which addresses of a target are dialled, and in which order.
+//! The addresses of a target that are dialled, and their order.
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -12,7 +12,7 @@ use crate::upstream::State;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
-/// How many connections come, of which each is closed at once.
+/// Closes each connection at once. Returns how many came.
 async fn hangs_up(listener: TcpListener) -> usize {
     let mut count = 0;
     while let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), listener.accept()).await {
@@ -21,7 +21,7 @@ async fn hangs_up(listener: TcpListener) -> usize {
     count
 }
 
-/// TLS that takes any certificate.
+/// TLS that accepts any certificate.
 fn tls() -> UpstreamTls {
     let settings = Upstream {
         certificate: None,
@@ -36,7 +36,7 @@ fn endpoint(ip: &str) -> Endpoint {
     Endpoint { address: Address::Ip(ip.parse().unwrap()), options: Arc::new(TargetOptions::default()) }
 }
 
-/// Item 37.
+/// Item 37: for one request every address is dialled once.
 #[tokio::test]
 async fn every_address_is_dialled_once_for_a_request() {
     let first = TcpListener::bind("127.0.0.2:0").await.unwrap();
@@ -55,7 +55,7 @@ async fn every_address_is_dialled_once_for_a_request() {
         counters: &counters,
         targets: stats.dialled_by(0),
     };
-    // The second one twice: in a list of addresses, or behind two names.
+    // The second address comes twice: in a list of addresses, or by two names.
     let endpoints = [endpoint("127.0.0.2"), endpoint("127.0.0.3"), endpoint("127.0.0.3")];
     let wanted = |transport| ConnectionWanted {
         service: Service::Http,
@@ -69,7 +69,7 @@ async fn every_address_is_dialled_once_for_a_request() {
         is_chosen: false,
         only: None,
     };
-    // Connections that need no handshake, which then end without an answer.
+    // Connections without a handshake, which end without an answer.
     let mut attempts = Attempts::default();
     let mut reached = Vec::new();
     while let Ok(connection) =
@@ -79,7 +79,7 @@ async fn every_address_is_dialled_once_for_a_request() {
         attempts.failed(&connection, false);
     }
     assert_eq!(reached, ["127.0.0.2", "127.0.0.3"]);
-    // One that was kept, of a host that is gone: the other address first.
+    // A kept connection of a host that is gone: the other address is tried first.
     let mut kept = dialer
         .connect(&wanted(Transport::Plain), &mut Vec::new(), &pool, &mut Attempts::default())
         .await
@@ -129,7 +129,7 @@ async fn a_connection_for_requests_notices_a_dead_host() {
     assert_eq!(patience(&stream), (true, Some(120)));
 }
 
-/// Split DNS may lead a name back to us, which nobody knows when the rules are loaded.
+/// Split DNS may lead a name back to Portward. That cannot be known when the rules are loaded.
 #[tokio::test]
 async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_certificate_is_not_in_doubt() {
     let ours = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -180,7 +180,7 @@ async fn causes_a_target_that_is_ourselves_is_a_loop_and_one_that_refuses_our_ce
     drop(refusing.await);
 }
 
-/// Issue 19, item 1: what a target's name resolves to is not dialled where it is this machine, if its host was made over the API.
+/// Issue 19, item 1: if a host was made over the API, its target's name may not lead to this machine.
 #[tokio::test]
 async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
     let listener = TcpListener::bind("127.0.0.4:0").await.unwrap();
@@ -220,7 +220,7 @@ async fn item_1_hosts_of_the_api_do_not_reach_this_machine() {
     assert_eq!(hangs_up(listener).await, 1);
 }
 
-/// Everything that a test dials with.
+/// Everything that a test needs to dial.
 struct Parts {
     tls: UpstreamTls,
     resolver: Resolver,
@@ -242,7 +242,7 @@ impl Parts {
         }
     }
 
-    /// A new connection to one of these addresses: the last octet of the one that it leads to.
+    /// Opens a new connection to one of these addresses. Returns the last octet of the address that was reached.
     async fn connect(&self, service: Service, addresses: &[&str], port: u16) -> Result<u8, Failures> {
         self.connect_only(service, addresses, port, None).await
     }
@@ -285,7 +285,7 @@ impl Parts {
     }
 }
 
-/// A listener on 127.0.0.LAST whose port is free on its neighbours, too.
+/// A listener on 127.0.0.LAST. Its port is free on the neighbouring addresses, too.
 async fn listener(last: u8) -> (TcpListener, u16) {
     let listener = TcpListener::bind((std::net::Ipv4Addr::new(127, 0, 0, last), 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -303,17 +303,17 @@ async fn an_address_that_has_failed_is_tried_last_and_phones_return_to_it_after_
     let first = SocketAddr::from(([127, 0, 0, 2], port));
     let known = parts.health.state(first).unwrap();
     assert_eq!((known.state, known.why), (State::Down, Some(Cause::Refused)));
-    // It comes back, but its pause is not over.
+    // The address is reachable again, but its pause is not over.
     let _first = TcpListener::bind(first).await.unwrap();
     assert_eq!(parts.connect(Service::Http, &both, port).await, Ok(3));
-    // Alone it is tried whatever is known of it.
+    // An only address is tried, whatever its state is.
     assert_eq!(parts.connect(Service::Http, &both[..1], port).await, Ok(2));
     assert_eq!(parts.health.state(first).unwrap().state, State::Up);
     assert_eq!(parts.connect(Service::Http, &both, port).await, Ok(2));
     for service in [Service::Sip, Service::H323] {
         assert_eq!(parts.connect(service, &both, port).await, Ok(3), "it was not up for a minute");
     }
-    // A change that others made is told once.
+    // A change of state is reported once.
     let (changes, lost) = parts.health.changes();
     let told: Vec<_> =
         changes.iter().map(|(address, change)| (address.ip().to_string(), change.now)).collect();
@@ -335,7 +335,7 @@ async fn a_request_of_a_dialog_goes_to_its_address_or_nowhere() {
     }
 }
 
-/// One connection waits for an address that swallows everything; those that come meanwhile go on after a second.
+/// One connection waits for an address that never answers. Later ones go on after a second.
 #[tokio::test(start_paused = true)]
 async fn a_silent_address_costs_one_timeout_and_not_one_each() {
     let health = Health::default();

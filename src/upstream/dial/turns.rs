@@ -1,4 +1,4 @@
-//! In which order the addresses of a target are tried.
+//! The order in which the addresses of a target are tried.
 
 use std::net::SocketAddr;
 
@@ -9,13 +9,14 @@ use crate::rules::{Endpoint, FAILBACK};
 use crate::upstream::Health;
 use crate::upstream::health::Turn;
 
-/// In which order the addresses of a target are tried. Each is asked about once, because an address whose pause is over has
+/// Decides the order in which the addresses of a target are tried. Each is asked about once: an address whose pause is
+/// over gets its old place for one connection only.
 /// its place for one connection alone.
 pub(super) struct Turns<'a> {
     health: &'a Health,
     /// SIP and H.323 return to an address only after a while.
     is_for_phones: bool,
-    /// An address that is tried last, whatever is known of it.
+    /// An address that is tried last, whatever its state is.
     vanished: Option<SocketAddr>,
     /// Any address will do.
     may_choose: bool,
@@ -25,7 +26,7 @@ pub(super) struct Turns<'a> {
 }
 
 impl<'a> Turns<'a> {
-    /// Of the addresses for `wanted`. `vanished` is tried last.
+    /// The turns of the addresses for `wanted`. `vanished` is tried last.
     pub(super) fn new(
         health: &'a Health,
         wanted: &ConnectionWanted<'_>,
@@ -37,12 +38,12 @@ impl<'a> Turns<'a> {
         Self { health, is_for_phones, vanished, may_choose, has_several, known: SmallVec::new() }
     }
 
-    /// A name has so many addresses.
+    /// Takes note that a name has this many addresses.
     pub(super) fn resolved(&mut self, count: usize) {
         self.has_several |= self.may_choose && count > 1;
     }
 
-    /// When `address` is tried.
+    /// The turn of `address`.
     pub(super) fn of(&mut self, address: SocketAddr, endpoint: &Endpoint) -> Turn {
         if self.vanished == Some(address) {
             self.known.push((address, Turn::Silent));
@@ -60,7 +61,7 @@ impl<'a> Turns<'a> {
         turn
     }
 
-    /// Whether nothing is left for a later turn.
+    /// Whether no address is left for a later turn.
     pub(super) fn are_all_in_order(&self) -> bool {
         self.known.iter().all(|(_, turn)| *turn == Turn::InOrder)
     }

@@ -1,12 +1,13 @@
-//! What is known of one address and port, and what follows from it. Pure: the time is an argument.
+//! The health of one address and port. Pure: the time is an argument.
 //!
-//! Two things speak of an address. *Connections* that are opened for clients always do: a failure puts the address behind
-//! the others for [`PAUSE`]; then one connection tries it again, and the pause doubles up to [`LONGEST_PAUSE`]. *Checks* do
-//! where the rules have some: `fall` failures in a row make the address `down`, `rise` successes bring it back. Where there
-//! are checks they alone say `up` and `down`; where there are none, connections do.
+//! Two sources show the state of an address. *Connections* for clients always do: after a failure the address is tried
+//! after the others for [`PAUSE`]. Then one connection tries it again. If that fails the pause doubles, up to
+//! [`LONGEST_PAUSE`]. *Checks* do if the rules have some: `fall` failures in a row make the address `down`, and `rise`
+//! successes bring it back. If there are checks, they alone set `up` and `down`. Otherwise connections do.
 //!
-//! So that nothing flaps: a pause begins with [`PAUSE`] again only when the address has been good for [`CALM`]. Until then an
-//! address that connections have found `down` a second time stays so for as long as its pause was, even if it is reached.
+//! The state must not flap. A pause begins with [`PAUSE`] again only after the address has been good for [`CALM`]. If
+//! connections find an address `down` a second time before that, it stays `down` for the length of its pause, even if
+//! it is reached.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,30 +17,30 @@ use crate::log::human;
 
 /// How long an address that has failed is tried last.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
-/// The longest that this becomes, by doubling.
+/// The longest such pause, reached by doubling.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long an address must have been good before its failures are new ones.
+/// How long an address must have been good before the pause begins anew.
 const CALM: Duration = Duration::from_secs(60);
-/// An attempt to connect that is open for so long makes the address one that is tried later. It is longer than the second after
-/// which a lost first segment is sent again (RFC 6298 §2). So an address that swallows
-/// everything costs one timeout and not one for each request that comes meanwhile.
+/// An address is tried later if an attempt to connect to it has been open for this long. The time is longer than the
+/// second after which a lost first segment is sent again (RFC 6298 §2). So an address that never answers costs one
+/// timeout, not one for each request that comes meanwhile.
 pub(super) const SLOW: Duration = Duration::from_millis(1_500);
-/// An address that is reached all the time is noted so often.
+/// How often it is noted that an address is reached, if it is reached all the time.
 const NOTED: Duration = Duration::from_secs(1);
 
-/// What is said of an address.
+/// The state of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// It was reached.
+    /// The address was reached.
     Up,
-    /// It was not.
+    /// The address was not reached.
     Down,
-    /// It has not been tried.
+    /// The address has not been tried.
     Unknown,
 }
 
 impl State {
-    /// Every one.
+    /// All states.
     pub const ALL: [Self; 3] = [Self::Up, Self::Down, Self::Unknown];
 
     /// Its name in answers and in the log.
@@ -52,23 +53,23 @@ impl State {
     }
 }
 
-/// When an address is tried among the others of its target.
+/// The turn in which an address is tried, among those of its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::upstream) enum Turn {
     /// In its place in the list.
     InOrder,
-    /// After those: it was down and has not been up for `failback` yet, or it owes an answer.
+    /// After these: it was down and has not been up for `failback` yet, or an attempt to connect waits for an answer.
     Later,
-    /// After those: it has failed a moment ago.
+    /// After these: it failed a short time ago.
     Last,
-    /// After those: it has failed a moment ago, and it took a long wait to find that out.
+    /// After these: it failed a short time ago, and only after a long wait.
     Silent,
-    /// After all others: its checks say that it is down.
+    /// After all others: its checks found it down.
     Down,
 }
 
 impl Turn {
-    /// Every one, the first first.
+    /// All turns, in their order.
     pub(in crate::upstream) const ALL: [Self; 5] =
         [Self::InOrder, Self::Later, Self::Last, Self::Silent, Self::Down];
 }
@@ -80,12 +81,12 @@ pub(super) struct Thresholds {
     pub(super) fall: u32,
 }
 
-/// A state has changed.
+/// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// What it was, and for how long.
+    /// The old state, and how long it lasted.
     pub before: (State, Duration),
-    /// What it is.
+    /// The new state.
     pub now: State,
     /// Why it is down.
     pub why: Option<Cause>,
@@ -107,49 +108,49 @@ impl Change {
     }
 }
 
-/// A pause of an address that has failed.
+/// The pause of an address that has failed.
 #[derive(Debug, Clone, Copy)]
 struct Pause {
     until: Instant,
     length: Duration,
-    /// One connection tries the address, to see whether the pause has to be longer.
+    /// One connection tries the address, to find out whether the pause must be longer.
     is_tried: bool,
-    /// The failure took so long that others who try the address would wait, too.
+    /// The failure took so long that other connections would wait as well.
     is_silent: bool,
 }
 
-/// What is known of an address.
+/// The health of an address.
 #[derive(Debug, Clone)]
 pub(super) struct AddressHealth {
     pub(super) state: State,
-    /// Since when.
+    /// When the state began.
     pub(super) since: Instant,
-    /// Why it has failed last.
+    /// The cause of the last failure.
     pub(super) why: Option<Cause>,
-    /// There are checks, and these are theirs.
+    /// The thresholds of its checks. `None`: there are no checks.
     thresholds: Option<Thresholds>,
-    /// The last check could not tell: then connections say how it is, as where there are no checks.
+    /// The last check could not tell. Then connections set the state, as if there were no checks.
     is_unsure: bool,
-    /// Checks in a row that spoke against the state.
+    /// How many checks in a row contradicted the state.
     against: u32,
     pause: Option<Pause>,
-    /// The length of the last pause, which the next one doubles.
+    /// The length of the last pause. The next pause is twice as long.
     last_pause: Duration,
-    /// When it was reached last, a second more or less.
+    /// When it was reached last, to about a second.
     reached_at: Option<Instant>,
     /// Since when nothing has failed.
     good_since: Option<Instant>,
-    /// It has been up again since then, after it was down.
+    /// When it came back after it was down. `None`: it was not down, or long ago.
     back_since: Option<Instant>,
-    /// It has failed several times within a short time, and is `down` until then, whatever connections say meanwhile.
+    /// It has failed several times within a short time. Until then it stays `down`, even if connections succeed.
     held_until: Option<Instant>,
-    /// Attempts to connect that are open, and since when at least one of them has been.
+    /// How many attempts to connect are open. `open_since` is the time since which at least one has been open.
     open: u32,
     open_since: Option<Instant>,
 }
 
 impl AddressHealth {
-    /// Nothing is known.
+    /// The health of an address of which nothing is known yet.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             state: State::Unknown,
@@ -169,8 +170,8 @@ impl AddressHealth {
         }
     }
 
-    /// The address is checked, or no longer. What is known stays, but a state that only checks could change is forgotten
-    /// with them. Other numbers are no new beginning: a count that has begun goes on.
+    /// Sets or ends the checks of the address. What is known stays. But when checks end, a state that only checks can
+    /// change is forgotten. New thresholds do not reset a count.
     pub(super) fn check_by(&mut self, thresholds: Option<Thresholds>, now: Instant) -> Option<Change> {
         if self.thresholds == thresholds {
             return None;
@@ -187,23 +188,23 @@ impl AddressHealth {
         None
     }
 
-    /// Whether checks say how it is.
+    /// Whether the address is checked.
     pub(super) fn is_checked(&self) -> bool {
         self.thresholds.is_some()
     }
 
-    /// Whether checks alone say `up` and `down`: there are some, and the last one could tell.
+    /// Whether checks alone set `up` and `down`: there are checks, and the last one could tell.
     fn is_ruled_by_checks(&self) -> bool {
         self.thresholds.is_some() && !self.is_unsure
     }
 
-    /// Whether nothing speaks against the address, so that it needs no second look.
+    /// Whether there is nothing against the address, so that it needs no second look.
     pub(super) fn is_quiet(&self) -> bool {
         self.state != State::Down && self.pause.is_none() && self.back_since.is_none() && self.open == 0
     }
 
-    /// When the address is tried at `now`. An address whose pause is over is tried in its place by one connection alone,
-    /// which is the one that asks: the pause begins anew with this answer.
+    /// The turn of the address at `now`. If its pause is over, one connection tries it in its old place. That is the
+    /// connection that asks here, so the pause begins anew with this answer.
     pub(super) fn turn(&mut self, now: Instant, failback: Option<Duration>) -> Turn {
         if self.is_ruled_by_checks() && self.state == State::Down {
             return Turn::Down;
@@ -212,7 +213,7 @@ impl AddressHealth {
             if now < pause.until {
                 return if pause.is_silent { Turn::Silent } else { Turn::Last };
             }
-            // If nothing is heard of that connection, another one tries after as long again.
+            // If that connection brings no result, another one tries after the same time again.
             (pause.until, pause.is_tried) = (now + pause.length, true);
             return Turn::InOrder;
         }
@@ -228,20 +229,21 @@ impl AddressHealth {
         }
     }
 
-    /// Whether it goes on being `down` although connections succeed again.
+    /// Whether it stays `down` although connections succeed again.
     fn is_held(&self, now: Instant) -> bool {
         self.state == State::Down && self.held_until.is_some_and(|until| now < until)
     }
 
-    /// An attempt to connect begins. Whether it is the only one: others need not wait as long as it does.
+    /// Notes that an attempt to connect begins. Returns whether it is the only one. Others need not wait as long as
+    /// that one.
     pub(super) fn begins(&mut self, now: Instant) -> bool {
         self.open += 1;
         self.open_since.get_or_insert(now);
         self.open == 1
     }
 
-    /// An attempt has ended, in whatever way. If it was the one that tries the address after its pause, and it could not tell,
-    /// the next one may.
+    /// Notes that an attempt has ended, with any result. It may be the attempt after a pause, and may have found
+    /// nothing out. Then the next attempt may try.
     pub(super) fn ends(&mut self, now: Instant) {
         if let Some(pause) = self.pause.as_mut().filter(|pause| pause.is_tried) {
             (pause.until, pause.is_tried) = (now, false);
@@ -252,38 +254,39 @@ impl AddressHealth {
         }
     }
 
-    /// A connection was opened.
+    /// Notes that a connection was opened.
     pub(super) fn reached(&mut self, now: Instant) -> Option<Change> {
         self.pause = None;
         self.reached_at = Some(now);
         self.good_since.get_or_insert(now);
-        // Others that are open may have begun long ago, but the address answers.
+        // Other attempts may have been open for long, but the address answers.
         self.open_since = self.open_since.map(|_| now);
-        // What checks say is theirs to take back; until they have said something this is as good.
+        // Only checks can change a state that checks have set. Before the first check a connection sets the state.
         let is_theirs = self.is_ruled_by_checks() && self.state != State::Unknown;
         if is_theirs || self.is_held(now) { None } else { self.becomes(State::Up, now, None) }
     }
 
-    /// Whether a connection that is opened now is worth to be noted: it says something new, or the last one was a while ago.
+    /// Whether a new connection must be noted: it shows something new, or the last note is a while ago.
     pub(super) fn is_news(&self, now: Instant) -> bool {
         let is_old = |at| now.saturating_duration_since(at) >= NOTED;
         self.state != State::Up || !self.is_quiet() || self.reached_at.is_none_or(is_old)
     }
 
-    /// A connection could not be opened that was begun at `begun`. If the address was reached by another one since then it
-    /// says nothing: a PBX to which all phones come at once does not answer each of them in time.
+    /// Notes that a connection begun at `begun` could not be opened. If another connection has reached the address
+    /// since then, this shows nothing: a PBX to which all phones connect at once cannot answer each of them in time.
     pub(super) fn missed(&mut self, why: Cause, begun: Instant, now: Instant) -> Option<Change> {
         if self.reached_at.is_some_and(|at| at > begun) {
             return None;
         }
         self.why = Some(why);
-        // Several that were open at the same time fail together: that is one failure.
+        // Several attempts that were open at the same time fail together. They count as one failure.
         if self.pause.is_none_or(|pause| pause.is_tried || now >= pause.until) {
             let calm = self.good_since.is_some_and(|since| now.saturating_duration_since(since) >= CALM);
             let doubled = if calm { PAUSE } else { self.last_pause * 2 };
             self.last_pause = doubled.clamp(PAUSE, LONGEST_PAUSE);
             let until = now + self.last_pause;
-            // The second failure within a minute: an address that flaps changes its state no oftener than its pauses end.
+            // This is the second failure within a minute. An address that flaps changes its state only when a pause
+            // ends.
             self.held_until = (self.last_pause > PAUSE).then_some(until);
             let is_silent = now.saturating_duration_since(begun) >= SLOW;
             self.pause = Some(Pause { until, length: self.last_pause, is_tried: false, is_silent });
@@ -292,8 +295,8 @@ impl AddressHealth {
         if self.is_ruled_by_checks() { None } else { self.becomes(State::Down, now, Some(why)) }
     }
 
-    /// A check has ended: well, or badly for this cause. What is no fault of the address is shown, but it says neither `up`
-    /// nor `down`: that our certificate was refused, or that this machine has no sockets left.
+    /// Notes the result of a check. Some causes are not the address's fault: our certificate was refused, or this
+    /// machine has no sockets left. Such a cause is shown, but it sets neither `up` nor `down`.
     pub(super) fn checked(&mut self, result: Result<(), Cause>, now: Instant) -> Option<Change> {
         let thresholds = self.thresholds?;
         if let Err(cause) = result
@@ -315,7 +318,7 @@ impl AddressHealth {
             return None;
         }
         self.against += 1;
-        // An address of which nothing is known is believed at once when it answers.
+        // An address without a known state is `up` with its first good check.
         if self.against < needed && !(self.state == State::Unknown && says == State::Up) {
             return None;
         }
@@ -335,7 +338,7 @@ impl AddressHealth {
         Some(Change { before, now: state, why })
     }
 
-    /// Forgets what has no meaning any more: that it has been down, longer ago than the longest `failback` of the rules.
+    /// Forgets that the address was down, if that is longer ago than the longest `failback` of the rules.
     pub(super) fn settle(&mut self, longest: Duration, now: Instant) {
         if self.back_since.is_some_and(|since| now.saturating_duration_since(since) >= longest) {
             self.back_since = None;

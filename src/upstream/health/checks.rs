@@ -1,4 +1,4 @@
-//! The checks at work: what is due is asked, at most [`AT_ONCE`] at a time, and the answers go to [`Health`].
+//! Makes the checks that are due, at most [`AT_ONCE`] at a time, and gives the results to [`Health`].
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -24,12 +24,12 @@ use crate::upstream::Resolver;
 use crate::upstream::dial::{self, Opening};
 use crate::upstream::here::is_here;
 
-/// So many checks have a connection at the same time (contract section 8, Health).
+/// How many checks have a connection at the same time (contract section 8, Health).
 const AT_ONCE: usize = 64;
-/// An answer comes in so many pieces at most: each costs a look at all that has come.
+/// In how many pieces an answer may come at most. Each piece costs a look at the whole answer so far.
 const READS: usize = 256;
 
-/// What checks go by: one state of the configuration.
+/// The configuration by which the checks are made.
 #[derive(Debug, Clone)]
 pub struct Basis {
     /// The rules.
@@ -45,19 +45,20 @@ pub struct Basis {
 pub struct Checks {
     health: Arc<Health>,
     resolver: Arc<Resolver>,
-    /// Spreads the checks over their intervals, another way in each process.
+    /// Spreads the checks over their intervals, differently in each process.
     random: RandomState,
     started: Instant,
-    /// Everything that was due until then has been asked.
+    /// All checks that were due until then have been started.
     done: Duration,
     places: Arc<Semaphore>,
     open: JoinSet<()>,
-    /// What is checked at present, and by which item. A name and an address may lead to the same port.
+    /// The addresses that are checked now, each with the number of its item. A name and an address may lead to the same
+    /// port.
     checked: HashMap<SocketAddr, usize>,
 }
 
 impl Checks {
-    /// Checks that tell `health` what they find.
+    /// Checks that report to `health`.
     pub fn new(health: Arc<Health>, resolver: Arc<Resolver>) -> Self {
         Self {
             health,
@@ -71,8 +72,8 @@ impl Checks {
         }
     }
 
-    /// Checks what `basis` says, for ever. To be dropped when there is a new one, and called again with that: what was due
-    /// meanwhile is made up for, and what is being asked goes on.
+    /// Makes the checks of `basis`, without end. When there is a new basis the caller drops the future and calls this
+    /// again. Checks that became due meanwhile are made then, and running checks go on.
     pub async fn run(&mut self, basis: &Basis) {
         let items: Vec<Arc<Item>> =
             plan::items(&basis.table, &self.random).into_iter().map(Arc::new).collect();
@@ -92,7 +93,7 @@ impl Checks {
                     let Some(Reverse((at, number))) = due.pop() else { continue };
                     let (Some(item), Some(known)) = (items.get(number), addresses.get_mut(number)) else { continue };
                     self.done = at;
-                    // One that comes so late that the next one is due is not made up for.
+                    // A check that is so late that the next one is due is left out.
                     let now = self.started.elapsed().max(at);
                     due.push(Reverse((now + item.wait(now), number)));
                     let ips = self.addresses(item);
@@ -118,7 +119,7 @@ impl Checks {
             }
             let (item, basis, health) = (item.clone(), basis.clone(), self.health.clone());
             let (places, token) = (self.places.clone(), self.token(ip));
-            // What was forgotten meanwhile is known as checked again.
+            // An address that was forgotten meanwhile is marked as checked again.
             judged.iter().for_each(|judged| health.check_by(*judged, item.thresholds()));
             self.open.spawn(async move {
                 let Ok(_place) = places.acquire_owned().await else { return };
@@ -128,7 +129,7 @@ impl Checks {
         }
     }
 
-    /// Letters and digits that make a question one of its own.
+    /// Letters and digits that make a check unique.
     fn token(&self, ip: IpAddr) -> String {
         format!("pw{:016x}", self.random.hash_one((ip, self.started.elapsed())))
     }
@@ -139,15 +140,15 @@ impl Checks {
             Address::Name(name) => {
                 let mut addresses =
                     self.resolver.last(name).and_then(Result::ok).unwrap_or_default().to_vec();
-                // Name servers turn them round with each answer.
+                // Name servers rotate their answers.
                 addresses.sort_unstable();
                 addresses
             }
         }
     }
 
-    /// Follows the rules and the names in them: new addresses are checked, and one that is not checked any more is known by its
-    /// connections alone.
+    /// Follows the rules and the names in them. New addresses are checked. For an address that is not checked any more
+    /// only connections set the state.
     fn follow(&mut self, items: &[Arc<Item>], addresses: &[Vec<IpAddr>]) {
         let mut still = HashMap::new();
         for ((number, item), ips) in items.iter().enumerate().zip(addresses) {
@@ -166,12 +167,12 @@ impl Checks {
     }
 }
 
-/// Whether an address of an item is one that Portward may reach.
+/// Whether Portward may connect to an address of an item.
 fn is_checked(item: &Item, ip: IpAddr) -> bool {
     !(item.endpoint.options.elsewhere_only && (is_of_this_machine(ip) || is_here(ip.to_canonical())))
 }
 
-/// Asks one address. The connection is closed behind it.
+/// Checks one address. The connection is closed afterwards.
 async fn ask(item: &Item, address: SocketAddr, (basis, token): (&Basis, &str)) -> Result<(), Cause> {
     let Some(check) = item.check() else { return Ok(()) };
     let began = tokio::time::Instant::now();
@@ -196,7 +197,8 @@ async fn ask(item: &Item, address: SocketAddr, (basis, token): (&Basis, &str)) -
 }
 
 async fn answer(leg: &mut Leg, question: &Question<'_>) -> Result<(), Cause> {
-    // A target that refuses our certificate says so before it reads (RFC 8446 section 4.4.2.4): what it says counts.
+    // A target that refuses our certificate says so before it reads (RFC 8446 section 4.4.2.4). So its alert is read
+    // even if the request could not be sent.
     let sent = leg.write_all(&question.octets()).await;
     let mut answer = Vec::new();
     let mut piece = [0; 2048];

@@ -1,15 +1,15 @@
-//! Which addresses of targets can be used (contract section 8, Health). A state belongs to an address and port: SIP may be down
-//! while HTTP works.
+//! The health of targets' addresses (contract section 8, Health). A state belongs to an address and port: SIP may be
+//! down while HTTP works.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `standing` | what is known of one address, and what follows from it; pure |
-//! | `plan` | which ports of which addresses are checked; pure |
-//! | `question` | what a check says, and what it makes of the answer; pure |
-//! | `checks` | the checks at work |
+//! | `address` | what is known of one address, and what follows from it; pure |
+//! | `plan` | the ports and addresses that are checked; pure |
+//! | `question` | the request of a check, and the verdict on its answer; pure |
+//! | `checks` | makes the checks |
 //!
-//! Only failures to connect and of TLS come here, and only those that the target is to blame for ([`Cause::casts_doubt`]): what
-//! a client sends can never take a PBX away from others.
+//! Only failures to connect and of TLS are noted here, and only if they are the target's fault
+//! ([`Cause::casts_doubt`]). So a client can never make a PBX unusable for others.
 
 mod address;
 mod checks;
@@ -32,51 +32,51 @@ pub use checks::{Basis, Checks};
 
 use crate::cause::Cause;
 
-/// How many changes wait to be told at most. They are taken every second.
+/// How many changes may wait for the log. They are taken every second.
 const UNTOLD: usize = 1_000;
 
-/// What is known of all addresses. It is bounded by the rules: only addresses of targets get in.
+/// The health of all addresses. Its size is bounded by the rules: only addresses of targets are entered.
 #[derive(Debug, Default)]
 pub struct Health {
     known: DashMap<SocketAddr, AddressHealth, RandomState>,
-    /// How many of them are not quiet. As long as none is, requests need not look.
+    /// How many addresses are not quiet. While there is none, requests need not look.
     troubled: AtomicUsize,
     untold: Mutex<Untold>,
 }
 
-/// Changes of states that the log does not have yet.
+/// Changes of state that have not been logged yet.
 #[derive(Debug, Default)]
 struct Untold {
     changes: VecDeque<(SocketAddr, Change)>,
     lost: usize,
 }
 
-/// What is known of an address, to be shown.
+/// The health of an address, for a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressStatus {
     /// Up, down or unknown.
     pub state: State,
-    /// For how long.
+    /// How long it has lasted.
     pub age: Duration,
-    /// Why the last connection or check has failed, if one has.
+    /// Why the last connection or check failed, if one has failed.
     pub why: Option<Cause>,
-    /// Checks say what it is, and not connections.
+    /// Checks set the state, not connections.
     pub is_checked: bool,
 }
 
 /// An address that is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Down {
-    /// Which.
+    /// The address.
     pub address: SocketAddr,
-    /// Since when.
+    /// When it went down.
     pub since: SystemTime,
-    /// Why a connection or check has failed last.
+    /// The cause of the last failure of a connection or check.
     pub why: Option<Cause>,
 }
 
 impl Health {
-    /// What is known of an address.
+    /// The health of an address.
     pub fn state(&self, address: SocketAddr) -> Option<AddressStatus> {
         let standing = self.known.get(&address)?;
         let (state, why, is_checked) = (standing.state, standing.why, standing.is_checked());
@@ -95,7 +95,7 @@ impl Health {
         list
     }
 
-    /// The addresses that are checked, in order, and how they are.
+    /// The addresses that are checked, in order, with their states.
     pub fn checked_ones(&self) -> Vec<(SocketAddr, State)> {
         let checked = self.known.iter().filter(|one| one.value().is_checked());
         let mut list: Vec<_> = checked.map(|one| (*one.key(), one.value().state)).collect();
@@ -103,14 +103,14 @@ impl Health {
         list
     }
 
-    /// Whether nothing speaks against any address.
+    /// Whether there is nothing against any address.
     pub fn is_quiet(&self) -> bool {
         self.troubled.load(Ordering::Relaxed) == 0
     }
 
-    /// When `address` is tried among the others of its target. `failback`: how long it must have been up again before it
-    /// has its place back; `None`: at once. To be asked once for each attempt: an address whose pause is over has its place
-    /// for one connection alone.
+    /// The turn of `address` among those of its target. `failback` is how long it must have been up again before it
+    /// gets its old place. `None`: it gets it at once. Call this once for each attempt, because an address whose pause
+    /// is over gets its old place for one connection only.
     pub(super) fn turn(&self, address: SocketAddr, failback: Option<Duration>) -> Turn {
         if self.is_quiet() {
             return Turn::InOrder;
@@ -119,38 +119,39 @@ impl Health {
         known.map_or(Turn::InOrder, |mut standing| standing.turn(Instant::now(), failback))
     }
 
-    /// An attempt to connect to an address that is not the only one of its target. It ends when it is dropped.
+    /// Notes an attempt to connect to an address, if its target has several. The attempt ends when the value is
+    /// dropped.
     pub(super) fn begin(&self, address: SocketAddr) -> Attempt<'_> {
         let is_first = self.change(address, |standing, now| standing.begins(now));
         Attempt { health: self, address, is_first }
     }
 
-    /// A connection was opened.
+    /// Notes that a connection was opened.
     pub fn reached(&self, address: SocketAddr) {
-        // What every connection says is no news.
+        // Most connections show nothing new, so they only read.
         let is_news = self.known.get(&address).is_none_or(|known| known.is_news(Instant::now()));
         if is_news {
             self.tell(address, |standing, now| standing.reached(now));
         }
     }
 
-    /// A connection that was begun at `begun` could not be opened, and that is the target's fault.
+    /// Notes that a connection begun at `begun` could not be opened, by the target's fault.
     pub fn missed(&self, address: SocketAddr, why: Cause, begun: Instant) {
         self.tell(address, |standing, now| standing.missed(why, begun, now));
     }
 
-    /// A check has ended: well, or badly for this cause. What is not expected to be checked is left alone.
+    /// Notes the result of a check. An address that is not marked as checked is left alone.
     pub fn checked(&self, address: SocketAddr, result: Result<(), Cause>) {
         self.tell(address, |standing, now| standing.checked(result, now));
     }
 
-    /// From now on `address` is checked, or no longer.
+    /// Sets or ends the checks of `address`.
     fn check_by(&self, address: SocketAddr, thresholds: Option<Thresholds>) {
         self.tell(address, |standing, now| standing.check_by(thresholds, now));
     }
 
-    /// Forgets addresses that are no target's any more, and what has no meaning any more. `longest`: the longest `failback` of
-    /// the rules.
+    /// Forgets addresses that belong to no target any more, and times that do not matter any more. `longest`: the
+    /// longest `failback` of the rules.
     pub fn sweep(&self, longest: Duration, is_target: impl Fn(SocketAddr) -> bool) {
         let now = Instant::now();
         self.known.retain(|address, standing| {
@@ -164,7 +165,7 @@ impl Health {
         });
     }
 
-    /// The changes of states since this was called last, and how many more there were.
+    /// The changes of state since the last call, and how many more there were.
     pub fn changes(&self) -> (Vec<(SocketAddr, Change)>, usize) {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = std::mem::take(&mut untold.lost);
@@ -195,7 +196,7 @@ impl Health {
     }
 }
 
-/// An attempt to connect that is under way.
+/// A running attempt to connect.
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     health: &'a Health,
@@ -204,8 +205,8 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// How long it may take to connect TCP. Where another one waits for the same address already, that one finds out whether it
-    /// is dead.
+    /// How long the attempt may take to connect TCP. It is short if another attempt already waits for the same address.
+    /// That one finds out whether the address is dead.
     pub(super) fn patience(&self, timeout: Duration) -> Duration {
         if self.is_first { timeout } else { timeout.min(SLOW) }
     }

@@ -1,4 +1,4 @@
-//! Which ports of which addresses are checked, as the rules say it. Pure.
+//! The ports and addresses that the rules want checked. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,39 +10,39 @@ use super::address::Thresholds;
 use crate::rules::{Address, Check, Endpoint, Host, HostService, Ports, Probe, Table};
 use crate::service::{Service, Transport};
 
-/// What is asked of a target again and again.
+/// A regular check of a target.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) endpoint: Endpoint,
-    /// The port that is asked.
+    /// The port that is checked.
     pub(super) port: NonZeroU16,
     pub(super) service: Service,
     pub(super) transport: Transport,
-    /// A host of the rules that leads there: the server is called by it.
+    /// A host of the rules that leads there. It becomes the server's name.
     pub(super) host: Box<str>,
-    /// The ports whose state this is.
+    /// The ports whose state the check sets.
     pub(super) judged: Vec<NonZeroU16>,
-    /// When in each interval it is asked.
+    /// The time of the check within each interval.
     pub(super) offset: Duration,
 }
 
 impl Item {
-    /// How it is checked. Items are made of endpoints that have a check.
+    /// The settings of the check. Items are made only of endpoints that have a check.
     pub(super) fn check(&self) -> Option<&Check> {
         self.endpoint.options.check.as_ref()
     }
 
-    /// How many answers change the state.
+    /// How many results in a row change the state.
     pub(super) fn thresholds(&self) -> Option<Thresholds> {
         self.check().map(|check| Thresholds { rise: check.rise, fall: check.fall })
     }
 
-    /// What is judged at one of its addresses.
+    /// The addresses with ports whose state a check of `ip` sets.
     pub(super) fn judged_at(&self, ip: IpAddr) -> impl Iterator<Item = SocketAddr> {
         self.judged.iter().map(move |port| SocketAddr::new(ip, port.get()))
     }
 
-    /// From `since_start` to the next time when it is asked, which is in the next interval at the latest.
+    /// The time from `since_start` to the next check, which is in the next interval at the latest.
     pub(super) fn wait(&self, since_start: Duration) -> Duration {
         let Some(interval) = self.check().map(|check| check.interval.as_nanos()).filter(|nanos| *nanos > 0)
         else {
@@ -53,7 +53,7 @@ impl Item {
     }
 }
 
-/// Everything that the enabled hosts of `table` have checked, each port of an address once.
+/// The checks of all enabled hosts of `table`. Each port of an address comes once.
 pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
     let spoken = spoken(table);
     let mut plan = Plan { random, spoken, items: Vec::new(), known: HashMap::new(), judged: HashSet::new() };
@@ -63,8 +63,8 @@ pub(super) fn items(table: &Table, random: &RandomState) -> Vec<Item> {
     plan.items
 }
 
-/// What is spoken on each `check_port` that a rule names as well, by its address. The rule may stand behind others that lead to
-/// the address by other ports.
+/// The transport on each `check_port` that a rule names as a port as well, by address. That rule may come after other
+/// rules that lead to the address by other ports.
 fn spoken(table: &Table) -> HashMap<Address, Transport> {
     let mut spoken = HashMap::new();
     let has_port =
@@ -88,9 +88,9 @@ struct Plan<'r> {
     random: &'r RandomState,
     spoken: HashMap<Address, Transport>,
     items: Vec<Item>,
-    /// Where an item stands, by what is asked.
+    /// The index of an item, by what is checked.
     known: HashMap<(Address, NonZeroU16, Transport), usize>,
-    /// What is judged already: two items that judge the same port would speak against each other.
+    /// The ports whose state is set already. Two items for the same port would contradict each other.
     judged: HashSet<(Address, NonZeroU16)>,
 }
 
@@ -131,9 +131,9 @@ impl Plan<'_> {
     }
 }
 
-/// The port that is asked about `judged`, and how. A TLS check asks `check_port` by TLS, a TCP check only connects. Any other
-/// check asks it by what a rule of its service says is spoken there; if none names that port, by TLS where this rule has no
-/// plain port.
+/// The port and transport of the check of `judged`. A TLS check uses TLS on `check_port`. A TCP check only connects.
+/// Other checks use the transport that a rule of the service gives to `check_port`. If no rule names that port, they
+/// use TLS if this rule has no plain port.
 fn asked(
     check: &Check,
     ports: Ports,
@@ -142,7 +142,7 @@ fn asked(
 ) -> (NonZeroU16, Transport) {
     let Some(port) = check.port else {
         let (port, transport) = judged;
-        // A connection is all that a TCP check wants, whatever is spoken on the port.
+        // A TCP check only needs a connection, whatever the service on the port is.
         let transport = if check.probe == Probe::Tcp { Transport::Plain } else { transport };
         return (port, transport);
     };
@@ -156,7 +156,7 @@ fn asked(
     (port, transport)
 }
 
-/// How the server is called. A wildcard is no name: a name below it is one that a certificate for the wildcard is good for.
+/// The server's name. A wildcard is no name, so a name below it is used, which the wildcard's certificate covers.
 fn called(endpoint: &Endpoint, host: Host<'_>) -> Box<str> {
     if let Some(name) = &endpoint.options.server_name {
         return name.clone();
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(sip, ["portward.example.net:5061 Tls sip 5060,5061"]);
         let sip = of(HOST, "check = \"sip\"\ncheck_port = 5060");
         assert_eq!(sip, ["portward.example.net:5060 Plain sip 5060,5061"]);
-        // The rule that names the port comes after one that does not.
+        // The rule that names the port comes after a rule that does not.
         let later = "[[host]]\nname = \"a.example.net\"\ntarget = \"172.31.31.2\"\n\
                      http = [{ path = \"/a\", tcp = 8080 }, { path = \"/b\", tcp = false, tls = 8443 }]\n";
         let http = of(later, "check = \"http\"\ncheck_port = 8443");

@@ -1,14 +1,14 @@
-//! What a check says to a target once it is connected, and what it makes of the answer (contract section 8, Health). Pure.
+//! The request of a check, and the verdict on the answer (contract section 8, Health). Pure.
 
 use crate::cause::Cause;
 use crate::inspect::sip::{Ask, Faulty, FieldKind, Inspector, Kind};
 use crate::inspect::{Inspect, ldap};
 use crate::rules::Probe;
 
-/// The longest head of an answer.
+/// The longest head of an answer, in octets.
 const HEAD: usize = 16 * 1024;
 
-/// A search of the root DSE for no attribute (RFC 4511 §4.5.1, RFC 4512 §5.1), message 1, and an unbind behind it.
+/// A search of the root DSE for no attribute (RFC 4511 §4.5.1, RFC 4512 §5.1) with messageID 1, followed by an unbind.
 const ROOT_DSE: &[u8] = &[
     0x30, 0x2a, 0x02, 0x01, 0x01, // LDAPMessage, messageID 1
     0x63, 0x25, 0x04, 0x00, // SearchRequest of the entry with the empty name
@@ -19,7 +19,7 @@ const ROOT_DSE: &[u8] = &[
     0x30, 0x05, 0x04, 0x03, b'1', b'.', b'1', // no attributes
 ];
 
-/// The question of a check to the target that `host` names. `token` makes it one of its own.
+/// The request of a check to a target with the name `host`. `token` makes it unique.
 pub(super) struct Question<'a> {
     pub(super) probe: &'a Probe,
     /// A host of the rules that leads to the target.
@@ -30,7 +30,7 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// What is sent; empty: that there is a connection is answer enough.
+    /// The octets to send. Empty: the connection itself is the result.
     pub(super) fn octets(&self) -> Vec<u8> {
         let Self { probe, host, is_tls, token } = self;
         match probe {
@@ -59,7 +59,7 @@ impl Question<'_> {
         }
     }
 
-    /// What the answer says, as far as it has come; `None`: not enough of it has come.
+    /// The verdict on the answer so far. `None`: more octets are needed.
     pub(super) fn verdict(&self, answer: &[u8]) -> Option<Result<(), Cause>> {
         let verdict = match self.probe {
             Probe::Tcp | Probe::Tls => Some(Ok(())),
@@ -71,7 +71,7 @@ impl Question<'_> {
     }
 }
 
-/// The status of a status line `PROTOCOLn NNN …`; `None`: it is not there yet.
+/// The status in a status line `PROTOCOLn NNN …`. `None`: the line is not complete.
 fn status(answer: &[u8], protocol: &[u8]) -> Option<Result<u16, Cause>> {
     let seen = answer.len().min(protocol.len());
     if answer.get(..seen) != protocol.get(..seen) {
@@ -84,14 +84,14 @@ fn status(answer: &[u8], protocol: &[u8]) -> Option<Result<u16, Cause>> {
     Some(status.filter(|status| (100..700).contains(status)).ok_or(Cause::BadAnswer))
 }
 
-/// An entry or the result of the search, which is message 1 (RFC 4511 §4.5.2).
+/// The verdict on the search, whose answer has messageID 1 (RFC 4511 §4.5.2): an entry or the result is good.
 fn root_dse(answer: &[u8]) -> Option<Result<(), Cause>> {
     match ldap::answer(answer) {
         Ok(None) => return None,
         Ok(Some(_)) => {}
         Err(_) => return Some(Err(Cause::BadAnswer)),
     }
-    // The length of the outside has one octet, or says in how many it stands.
+    // The outer length has one octet, or that octet gives the number of octets of the length.
     let length = answer.get(1).map_or(0, |first| usize::from(first.saturating_sub(0x80)));
     let content = answer.get(2 + length..)?;
     let [0x02, 0x01, 0x01, tag, ..] = content else {
@@ -100,7 +100,7 @@ fn root_dse(answer: &[u8]) -> Option<Result<(), Cause>> {
     Some(if matches!(tag, 0x64 | 0x65 | 0x73) { Ok(()) } else { Err(Cause::BadAnswer) })
 }
 
-/// The final answer to GET. Interim ones before it are passed over (RFC 9110 §15.2).
+/// The verdict on the final answer to GET. Interim ones are skipped (RFC 9110 §15.2).
 fn http(answer: &[u8]) -> Option<Result<(), Cause>> {
     let mut rest = answer;
     loop {
@@ -113,8 +113,9 @@ fn http(answer: &[u8]) -> Option<Result<(), Cause>> {
     }
 }
 
-/// The final answer to OPTIONS, which has its Call-ID (RFC 3261 §8.2.6.2) or, from a simple PBX, none. What else comes is
-/// passed over: keep-alives (RFC 5626 §4.4.1), provisional answers (RFC 3261 §13.2.2.1), requests, and answers to somebody else.
+/// The verdict on the final answer to OPTIONS. It has our Call-ID (RFC 3261 §8.2.6.2) or, from a simple PBX, none.
+/// Other octets are skipped: keep-alives (RFC 5626 §4.4.1), provisional answers (RFC 3261 §13.2.2.1), requests, and
+/// other answers.
 fn sip(answer: &[u8], call_id: &str) -> Option<Result<(), Cause>> {
     let mut rest = answer;
     loop {
@@ -127,7 +128,7 @@ fn sip(answer: &[u8], call_id: &str) -> Option<Result<(), Cause>> {
             Inspect::Found { ask: Ask::Message(message) | Ask::Faulty(Faulty { message, .. }), len } => {
                 (message, len)
             }
-            // Some of its fields cannot be read, or its length is not said: its first line is answer enough.
+            // Some of its fields cannot be read, or its length is missing. Its first line is enough.
             Inspect::Reject(_) => match status(rest, b"SIP/2.0 ") {
                 Some(Ok(status @ 200..)) => return Some(judged(status)),
                 Some(Ok(_)) => {
@@ -147,7 +148,7 @@ fn sip(answer: &[u8], call_id: &str) -> Option<Result<(), Cause>> {
     }
 }
 
-/// A final status of SIP.
+/// The verdict on a final status of SIP.
 const fn judged(status: u16) -> Result<(), Cause> {
     if status == 503 { Err(Cause::Unavailable) } else { Ok(()) }
 }
@@ -160,7 +161,7 @@ mod tests {
         Question { probe, host: "hq.example.net", is_tls: true, token: "abc1" }
     }
 
-    /// The verdict on a whole answer, and that none falls before the last octet that it needs.
+    /// The verdict on a whole answer. It also checks that there is no verdict before the last octet that is needed.
     fn judged(probe: &Probe, answer: &[u8]) -> Option<Result<(), Cause>> {
         let question = question(probe);
         let first = (0..=answer.len()).find_map(|len| question.verdict(&answer[..len]));

@@ -1,7 +1,7 @@
-//! What this machine knows of names: /etc/hosts, and the name servers of /etc/resolv.conf (resolv.conf(5)).
+//! This machine's own sources of names: /etc/hosts, and the name servers of /etc/resolv.conf (resolv.conf(5)).
 //!
-//! Both files are looked at again when they have changed, and stay as they were when they are gone. A line that is not
-//! understood is passed over, as the C library does.
+//! Both files are read again when they have changed. If they are gone, their old contents stay. An invalid line is
+//! skipped, as in the C library.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -21,30 +21,30 @@ use crate::files;
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLV: &str = "/etc/resolv.conf";
-/// No such file is longer.
+/// The longest file that is read, in octets.
 const LONGEST: u64 = 16 << 20;
-/// How many name servers are asked, as resolv.conf(5) says (MAXNS).
+/// How many name servers are used, as resolv.conf(5) says (MAXNS).
 const SERVERS: usize = 3;
-/// How long the second of the two questions for a name, A and AAAA, may take when the first has been answered: some name
-/// servers never answer the one or the other.
+/// How long the second of the two queries for a name, A and AAAA, may take after the first was answered. Some name
+/// servers never answer one of them.
 const OTHER: Duration = Duration::from_secs(1);
-/// How long one question may take in all.
+/// How long one look-up may take in all.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long what stands in a file is good for.
+/// How long an entry of a file is valid.
 const FROM_FILE: Duration = Duration::from_secs(3600);
 
-/// An answer.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// In the order in which they are to be tried; none: the name does not resolve.
+    /// The addresses, in the order in which they are tried. Empty: the name does not resolve.
     pub(super) addresses: Vec<IpAddr>,
-    /// How long they are good for.
+    /// How long they are valid.
     pub(super) lasts: Duration,
-    /// The server was silent about addresses of the other family: those that are known stay.
+    /// The server was silent about the other family of addresses. Known addresses of that family stay.
     pub(super) is_half: bool,
 }
 
-/// The two files as they were read last.
+/// The two files, as they were read last.
 #[derive(Debug)]
 pub(super) struct System {
     hosts: Watched,
@@ -53,7 +53,7 @@ pub(super) struct System {
     servers: Option<Servers>,
 }
 
-/// A file, and how it looked.
+/// A file, and its state when it was read.
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
@@ -65,7 +65,7 @@ impl Watched {
         Self { path: path.into(), look: None }
     }
 
-    /// Its text, if it looks otherwise than before.
+    /// The file's text, if the file has changed.
     fn changed(&mut self) -> Option<String> {
         let there = std::fs::metadata(&self.path).ok()?;
         let look = Some((there.ino(), there.len(), there.mtime(), there.mtime_nsec()));
@@ -79,7 +79,7 @@ impl Watched {
 }
 
 impl System {
-    /// This machine's.
+    /// The files of this machine.
     pub(super) fn new() -> Self {
         Self {
             hosts: Watched::new(HOSTS),
@@ -89,7 +89,7 @@ impl System {
         }
     }
 
-    /// Reads what has changed; whether something has.
+    /// Reads the files that have changed. Returns whether any has.
     pub(super) fn refresh(&mut self) -> bool {
         let (hosts, resolv) = (self.hosts.changed(), self.resolv.changed());
         let has_changed = hosts.is_some() || resolv.is_some();
@@ -102,7 +102,8 @@ impl System {
         has_changed
     }
 
-    /// A question, which ends within [`PATIENCE`] and leaves nothing behind when it is dropped. `None`: no answer came.
+    /// A look-up. It ends within [`PATIENCE`], and leaves nothing behind when it is dropped. `None`: there was no
+    /// answer.
     pub(super) fn ask(&self, name: &str) -> impl Future<Output = Option<Found>> + Send + 'static {
         let key = name.trim_end_matches('.').to_ascii_lowercase();
         let at_hand = self
@@ -120,23 +121,23 @@ impl System {
     }
 }
 
-/// RFC 6761 section 6.3.
+/// Whether a name is always local (RFC 6761 section 6.3).
 fn is_local(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// What a name server says to one question.
+/// A name server's reply to one query.
 enum Reply {
     Addresses(Vec<IpAddr>, Duration),
-    /// There is nothing of this kind.
+    /// The name has no record of this type.
     Nothing,
-    /// There is no such name, of whatever kind.
+    /// The name does not exist.
     NoName,
-    /// It does not answer, or cannot.
+    /// The server does not answer, or cannot.
     Silence,
 }
 
-/// The name servers of /etc/resolv.conf, and which names are tried.
+/// The name servers of /etc/resolv.conf, and the search list.
 #[derive(Debug, Clone)]
 struct Servers {
     resolver: TokioResolver,
@@ -145,12 +146,12 @@ struct Servers {
 }
 
 impl Servers {
-    /// From the text of resolv.conf(5). Without a name server the one on this machine is asked.
+    /// Reads the text of resolv.conf(5). If it names no server, the server on this machine is used.
     fn of(text: &str) -> Option<Self> {
         let mut options = ResolverOpts::default();
         options.cache_size = 0;
-        // As the C library does: the next server is asked when the one before is silent, not beside it. Where the first
-        // knows names of the inside and the second does not, it matters.
+        // As in the C library, the next server is asked after the earlier one was silent, not at the same time. This
+        // matters if only the first one knows the names of the inside.
         options.num_concurrent_reqs = 1;
         options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
         options.use_hosts_file = ResolveHosts::Never;
@@ -199,7 +200,7 @@ impl Servers {
         Some(Self { resolver, search: search.into(), ndots })
     }
 
-    /// The names for which `name` may stand, complete, in the order in which they are tried.
+    /// The complete names for which `name` may stand, in the order in which they are tried.
     fn candidates(&self, name: &str) -> Vec<String> {
         let bare = name.trim_end_matches('.');
         let itself = format!("{bare}.");
@@ -213,7 +214,7 @@ impl Servers {
         }
     }
 
-    /// The addresses of the first candidate that has any. A server that is silent about one is not asked for the next.
+    /// The addresses of the first candidate that has any. If a server is silent about a candidate, the look-up ends.
     async fn ask(&self, name: &str) -> Option<Found> {
         for candidate in self.candidates(name) {
             let Ok(candidate) = Name::from_str_relaxed(&candidate) else { continue };
@@ -225,7 +226,7 @@ impl Servers {
         Some(Found { addresses: Vec::new(), lasts: Duration::ZERO, is_half: false })
     }
 
-    /// Both kinds of addresses of a complete name, asked for at the same time.
+    /// Queries both families of addresses of a complete name at the same time.
     async fn both(&self, name: Name) -> Option<Found> {
         let v4 = self.query(name.clone(), RecordType::A);
         let v6 = self.query(name, RecordType::AAAA);
@@ -270,7 +271,7 @@ impl Servers {
     }
 }
 
-/// The second reply, for as long as it is worth waiting for after the first.
+/// The second reply. It is waited for as long as the first reply makes it worthwhile.
 async fn after(first: &Reply, second: impl Future<Output = Reply>) -> Reply {
     match first {
         Reply::Addresses(..) => tokio::time::timeout(OTHER, second).await.unwrap_or(Reply::Silence),
@@ -279,7 +280,8 @@ async fn after(first: &Reply, second: impl Future<Output = Reply>) -> Reply {
     }
 }
 
-/// The part of this machine's name behind the first dot: what is searched where nothing else is said.
+/// This machine's domain: the part of its name after the first dot. It is searched if resolv.conf names no other
+/// domain.
 fn own_domain() -> Option<String> {
     let name = files::read(Path::new("/proc/sys/kernel/hostname"), 1024).ok()?;
     let name = String::from_utf8(name).ok()?;
@@ -302,8 +304,8 @@ fn known(text: &str) -> HashMap<String, Vec<IpAddr>> {
     known
 }
 
-/// In the order in which they are to be tried: first those to which there is a way from here, IPv6 before IPv4 (RFC 6724
-/// section 6, rules 1 and 6), as they came otherwise.
+/// The addresses in the order in which they are tried. Reachable ones come first, and IPv6 before IPv4 (RFC 6724
+/// section 6, rules 1 and 6). Otherwise the order stays.
 pub(super) fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.to_canonical()).collect();
     addresses.sort_by_cached_key(|address| (!is_reachable(*address), address.is_ipv4()));
@@ -311,7 +313,7 @@ pub(super) fn ordered(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     addresses
 }
 
-/// Whether the kernel knows a way there. Nothing is sent.
+/// Whether the kernel has a route to the address. Nothing is sent.
 fn is_reachable(address: IpAddr) -> bool {
     let here: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -40,7 +40,8 @@ async fn the_last_good_answer_is_kept() {
     assert_eq!(resolver.addresses("a", Duration::from_secs(1)).await.unwrap().len(), 1);
 }
 
-/// Item 33: one question a name, so many in all, so many for names without an answer; who is waited for comes first.
+/// Item 33: a name has one query at a time. There are bounds for all queries and for those of names without an answer.
+/// A name that a client waits for comes first.
 #[test]
 fn item_33_slots_are_bounded_and_fair() {
     let resolver = Resolver::default();
@@ -48,23 +49,23 @@ fn item_33_slots_are_bounded_and_fair() {
     resolver.watch(names.iter().map(String::as_str));
     let mut all = resolver.lock();
     let (start, mut asked) = (Instant::now(), HashSet::new());
-    // One answers well.
+    // One name is answered well.
     let good: Arc<str> = all.next(start, 0, 0).unwrap().0;
     all.take(&good, found("192.0.2.1", 1), start);
-    // The others are silent: their slots are used up, and no name is asked for twice.
+    // The other queries are not answered. Their slots are used up, and no name is queried twice.
     let mut open = 0;
     while let Some((name, lane)) = all.next(start, open, open) {
         assert!(lane == Lane::Doubtful && asked.insert(name));
         open += 1;
     }
     assert_eq!(open, SLOTS_DOUBTFUL);
-    // A client waits for a silent one. It takes no slot of the good one, which is due again.
+    // A client waits for a name without an answer. It takes no slot of the good name, which is due again.
     let silent = names.iter().find(|name| !asked.contains(name.as_str()) && **name != *good).unwrap();
     assert!(all.want(silent, start) && !all.want(silent, start));
     let soon = start + SOONEST;
     assert_eq!(all.next(soon, open, open), Some((good, Lane::Good)));
     assert_eq!(all.next(soon, open + 1, open), None);
-    // It comes next when another silent one has ended.
+    // It is next when another unanswered query has ended.
     let next = all.next(soon, open, open - 1).unwrap();
     assert_eq!((&*next.0, next.1), (silent.as_str(), Lane::Doubtful));
 }
@@ -87,14 +88,14 @@ fn item_33_silence_is_asked_less_and_less_and_times_to_live_are_kept() {
         now += Duration::from_secs(wait);
         assert_eq!(all.next_due(), Some(now), "{lasts}");
     }
-    // What is no longer in the rules leaves nothing behind.
+    // A name that is removed from the rules leaves nothing behind.
     drop(all);
     resolver.watch(std::iter::empty());
     let all = resolver.lock();
     assert!(all.known.is_empty() && all.good.is_empty() && all.doubtful.is_empty() && all.wanted.is_empty());
 }
 
-/// Of two answers one may be lost on its way.
+/// One of the two answers may be lost on its way.
 #[test]
 fn half_an_answer_takes_nothing_away_from_the_other_half() {
     let resolver = Resolver::default();
@@ -120,7 +121,7 @@ fn half_an_answer_takes_nothing_away_from_the_other_half() {
     assert_eq!(resolver.left(), HashSet::from(left), "what came back is in use again");
 }
 
-/// Of a name with many addresses so many are used, and the same ones for as long as it has them.
+/// Of a name with many addresses only a number are used. They stay the same for as long as the name has them.
 #[test]
 fn addresses_of_a_name_are_bounded() {
     let resolver = Resolver::default();

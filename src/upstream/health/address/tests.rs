@@ -1,11 +1,11 @@
-//! What follows from failures, successes and checks of an address, with the time as an argument.
+//! How failures, successes and checks change the health of an address. The time is an argument.
 
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const FAILBACK: Option<Duration> = Some(Duration::from_secs(60));
 
-/// A new address, and the time as it passes.
+/// A new address, and the present time.
 fn new() -> (AddressHealth, Instant) {
     let now = Instant::now();
     (AddressHealth::new(now), now)
@@ -204,7 +204,7 @@ fn a_dead_address_never_stands_beside_one_that_is_slow_or_has_failed_once() {
     let (mut failed, mut slow) = (AddressHealth::new(now), AddressHealth::new(now));
     failed.missed(Cause::TimedOut, now, now);
     slow.begins(now);
-    // One that nobody checks has let others wait.
+    // An address without checks made other connections wait.
     let mut silent = AddressHealth::new(now);
     silent.missed(Cause::TimedOut, now, now + SLOW);
     let turns = [&mut slow, &mut failed, &mut silent, &mut dead].map(|one| one.turn(now + SLOW, FAILBACK));
@@ -233,7 +233,7 @@ fn a_failure_that_began_before_the_address_came_back_is_no_news() {
     assert!(standing.missed(Cause::TimedOut, now + SECOND * 21, now + SECOND * 26).is_some());
 }
 
-/// Issue 20, item 2: a PBX to which all phones come at once leaves some segments unanswered.
+/// Issue 20, item 2: a PBX to which all phones connect at once leaves some segments unanswered.
 #[test]
 fn item_2_a_failure_during_which_others_were_reached_is_no_news() {
     let (mut standing, now) = new();

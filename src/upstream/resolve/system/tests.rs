@@ -18,7 +18,7 @@ fn resolv_conf_is_read_as_the_c_library_does() {
     assert_eq!(servers.candidates("a.b"), ["a.b.two.example.", "a.b.three.example.", "a.b."]);
     assert_eq!(servers.candidates("a.b.c"), ["a.b.c.", "a.b.c.two.example.", "a.b.c.three.example."]);
     assert_eq!(servers.candidates("a."), ["a."]);
-    // Nothing at all: the name server on this machine.
+    // An empty file: the name server on this machine is used.
     assert!(Servers::of("").is_some());
     let lone = Servers::of("search\n").unwrap();
     assert_eq!(lone.candidates("pbx"), ["pbx."]);
