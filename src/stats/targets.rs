@@ -2,7 +2,7 @@
 //! and the times to connect and to answer.
 //!
 //! Each worker has tallies of its own that only this worker writes. It looks up a tally when it opens a connection. The
-//! connection keeps a handle on the tally ([`Reached`]), so a request on a kept connection needs no look-up. A reader
+//! connection keeps a handle on the tally ([`OpenAtTarget`]), so a request on a kept connection needs no look-up. A reader
 //! adds the tallies of all workers up.
 //!
 //! There is a tally for each address that a worker has dialled. Only addresses of the rules are dialled. Addresses that

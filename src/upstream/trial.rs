@@ -50,14 +50,12 @@ pub struct Port {
 pub struct Tried {
     /// The port.
     pub port: Port,
-    /// The result for each address. If the name has no address, there is one result for the name. Every port to which
-    /// the enabled hosts of `table` lead, in the order of the rules. A port comes once for each certificate name that
-    /// is verified there. `verify` is `upstream.verify`.
+    /// The result for each address. If the name has no address, there is one result for the name.
     pub results: Vec<(FailedAt, Result<(), Cause>)>,
 }
 
-/// Every port to which the enabled hosts of `table` lead, each once for each certificate name that is verified there, in the
-/// order of the rules. `verify` is `upstream.verify`.
+/// Every port to which the enabled hosts of `table` lead, in the order of the rules. A port comes once for each certificate
+/// name that is verified there. `verify` is `upstream.verify`.
 pub fn ports_of(table: &Table, verify: Verify) -> Vec<Port> {
     let mut collected = Collected { ports: Vec::new(), known: HashMap::new(), verify };
     for host in table.iter().filter(|host| host.enabled()) {
