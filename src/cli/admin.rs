@@ -1,4 +1,4 @@
-//! `portward admin token` and `portward dashboard`: the ways in by `admin.listen`, for those who may use the socket.
+//! `portward admin token` and `portward dashboard`: access to `admin.listen`, for users who may use the socket.
 
 use std::process::ExitCode;
 
@@ -60,7 +60,7 @@ pub(super) fn dashboard(args: &DashboardArgs) -> ExitCode {
     show(&args.daemon, "POST", "/v1/session", "link")
 }
 
-/// Asks, and prints one field of the answer.
+/// Sends a request, and prints one field of the answer.
 fn show(daemon: &DaemonArgs, method: &str, path: &str, name: &str) -> ExitCode {
     match daemon.daemon().ask(method, path, None) {
         Ok(answer) if daemon.json => terminal::print_line(answer),

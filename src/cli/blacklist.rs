@@ -13,7 +13,7 @@ use crate::config;
 use crate::guard::Network;
 pub(super) use crate::guard::blacklist_file::words::line;
 
-/// So many entries are shown unless `--limit` says otherwise.
+/// How many entries are shown, unless `--limit` sets another number.
 const SHOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 /// Show and change the running daemon's blacklist
@@ -64,7 +64,7 @@ enum Command {
 }
 
 impl Command {
-    /// What is wrong with what was typed. The daemon need not be asked for that.
+    /// A mistake in the arguments. It can be found without the daemon.
     fn mistake(&self) -> Option<String> {
         let address = |text: &String| Network::wanted(text).err().map(|why| format!("{text}: {why}"));
         match self {

@@ -1,4 +1,4 @@
-//! `portward check`: is it right, before anything runs with it?
+//! `portward check`: checks everything before Portward runs with it.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -60,20 +60,20 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What was read.
+/// What was read and found.
 struct Checked {
-    /// For the last line: `portward.toml`, or nothing if rules were checked alone.
+    /// The name for the last line: `portward.toml`, or `None` if only rules were checked.
     config: Option<PathBuf>,
     rules: Option<Rules>,
     diagnostics: Diagnostics,
-    /// The folder of the state, and where the daemon of this configuration listens, if it runs.
+    /// The folder of the state, and the socket of the daemon with this configuration, if it runs.
     state: Option<PathBuf>,
     daemon: Option<PathBuf>,
-    /// What would run, for `--connect`.
+    /// The snapshot that would run, for `--connect`.
     snapshot: Option<Box<Snapshot>>,
-    /// What an ordinary user is told of server certificates.
+    /// What an ordinary user is told about server certificates.
     without_keys: WithoutKeys,
-    /// This user may not read what was to be checked: nothing was judged.
+    /// Whether this user may not read the files that were to be checked. Then nothing was checked.
     is_unread: bool,
 }
 
@@ -127,7 +127,7 @@ pub(super) fn run(args: Args) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::from(terminal::NO) }
 }
 
-/// What came of `--connect`; `None`: nothing was asked, or there are errors.
+/// The result of `--connect`. `None`: it was not asked for, or there are errors.
 fn connect(args: &Args, checked: &Checked) -> Result<Option<Connected>, u8> {
     if !args.connect {
         return Ok(None);
@@ -154,7 +154,7 @@ fn connect(args: &Args, checked: &Checked) -> Result<Option<Connected>, u8> {
     })
 }
 
-/// The same command for a user who may read everything.
+/// The same command with `sudo`, for a user who may read everything.
 fn sudo() -> String {
     let words = std::env::args().skip(1).map(|word| match word.contains(char::is_whitespace) {
         true => format!("'{word}'"),
@@ -163,7 +163,7 @@ fn sudo() -> String {
     ["sudo".to_owned(), "portward".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// Root reads everything; the service does not run as root.
+/// Root may read everything, but the service does not run as root.
 fn check_config(path: &Path) -> Checked {
     let mut checked = check_as_we_are(path);
     checked.diagnostics.extend(checked.daemon.iter().flat_map(|socket| in_use_though_gone(socket)));
@@ -185,7 +185,8 @@ fn check_config(path: &Path) -> Checked {
     checked
 }
 
-/// What the service's user cannot keep: an error for root, who can mend it. The service itself only warns of it.
+/// State that the service's user cannot keep. It is an error for root, who can correct it. The service itself only
+/// warns about it.
 fn not_stored(found: &Diagnostic, state: &Path) -> Diagnostic {
     let mut error = found.clone();
     error.severity = Severity::Error;
@@ -194,7 +195,7 @@ fn not_stored(found: &Diagnostic, state: &Path) -> Diagnostic {
     error.help(format!("chown -R {SERVICE_USER}:{SERVICE_USER} {}", state.display()))
 }
 
-/// What the running daemon uses although its file is gone: the files themselves do not tell.
+/// Things that the running daemon uses although their files no longer exist. The files themselves do not show that.
 fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
     let Ok(status) = ask(socket, "GET", "/v1/status", None) else { return Vec::new() };
     let gone = status.get("gone").and_then(serde_json::Value::as_array).into_iter().flatten();
@@ -210,7 +211,7 @@ fn in_use_though_gone(socket: &Path) -> Vec<Diagnostic> {
     gone.filter_map(warning).collect()
 }
 
-/// What the service's user has come across and root has not: it was not allowed to.
+/// A fault that only the service's user has found, because it may not read a file that root may read.
 fn unreadable(found: &Diagnostic, state: Option<&Path>) -> Option<Diagnostic> {
     (found.severity == Severity::Error).then(|| {
         if let Some(state) = state.filter(|state| found.place.file.starts_with(state)) {
@@ -256,7 +257,7 @@ fn check_as_we_are(path: &Path) -> Checked {
     }
 }
 
-/// Rules alone, as if beside an empty portward.toml.
+/// Checks rules alone, as if beside an empty portward.toml.
 fn check_rules(path: &Path) -> Checked {
     let mut rules = config::load_rules(path, &Config::defaults(Path::new("portward.toml")));
     let diagnostics = std::mem::take(&mut rules.diagnostics);
@@ -272,13 +273,13 @@ fn check_rules(path: &Path) -> Checked {
     }
 }
 
-/// As `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.
+/// The last line, such as `checked portward.toml, 3 rule files, 6 hosts: no errors, 1 warning`.
 fn summary(checked: &Checked) -> String {
     let mut read: Vec<String> = checked.config.iter().map(|path| path.display().to_string()).collect();
     if let Some(rules) = &checked.rules {
         read.push(count(rules.files, "rule file"));
         read.push(count(rules.hosts, "host"));
-        // Most rules have none.
+        // Most rules have no tenants.
         if rules.tenants > 0 {
             read.push(count(rules.tenants, "tenant"));
         }

@@ -14,7 +14,7 @@ pub(super) struct Args {
     shell: clap_complete::Shell,
 }
 
-/// `portward` is the whole command line.
+/// Writes the script. `portward` is the whole command line.
 pub(super) fn run(args: &Args, portward: &mut clap::Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, portward, "portward", &mut script);

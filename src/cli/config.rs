@@ -1,11 +1,11 @@
-//! The argument that several commands have, and what is configured there.
+//! The argument `--config` of several commands, and the configuration behind it.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::{Diagnostics, Everything};
 use crate::state::{folder, made, overrides};
 
-/// Where the configuration is.
+/// The place of the configuration.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConfigArg {
     /// The configuration file
@@ -13,8 +13,8 @@ pub(super) struct ConfigArg {
     pub(super) config: PathBuf,
 }
 
-/// What is configured, and what administrators have said in place of the rules. That is for the service's user and root to
-/// read; for others, why it is not known.
+/// The configuration, and the overrides of administrators. Only the service's user and root may read the overrides. For
+/// other users the result says why they are unknown.
 pub(super) fn loaded(path: &Path) -> Result<(Everything, Option<String>), Diagnostics> {
     let mut loaded = crate::config::load_all(path)?;
     let state = &loaded.config.state;

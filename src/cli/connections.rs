@@ -12,7 +12,7 @@ use super::terminal;
 use crate::admin::client::NoAnswer;
 use crate::log::human;
 
-/// So many connections are shown unless `--limit` says otherwise.
+/// How many connections are shown, unless `--limit` sets another number.
 const SHOWN: &str = "1000";
 
 /// Show the live connections, or end one
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)
 }
 
-/// How many connections there are, and those that are wanted.
+/// The number of connections, and the wanted ones.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<(Value, Vec<Value>), NoAnswer> {
     let (connections, answer) = daemon.list("connections", &args.filters.query(), args.limit.get())?;
     Ok((field(&answer, "count").clone(), connections))

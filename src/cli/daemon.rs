@@ -1,4 +1,4 @@
-//! The running daemon, as the commands ask it: which one, and what to say when it cannot be asked.
+//! The running daemon, for the commands: which daemon is asked, and what is shown if it gives no answer.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::admin::client::{self, NoAnswer, answered, ask, follow};
 use crate::config;
 use crate::log::human;
 
-/// Where the packages have the configuration.
+/// The path of the configuration in the packages.
 pub(super) const USUAL: &str = "/etc/portward/portward.toml";
 
 /// The arguments of every command that asks the running daemon.
@@ -29,7 +29,7 @@ pub(super) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// The daemon that has this configuration. It need not run.
+    /// The daemon with this configuration. It need not run.
     pub(super) fn daemon(&self) -> Daemon {
         Daemon::of(&self.config)
     }
@@ -42,8 +42,8 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// The daemon of this configuration. It need not run. Where a file that was named cannot be read, that is said: another
-    /// daemon may be the one that answers.
+    /// The daemon with this configuration. It need not run. If a named file cannot be read, that is reported, because
+    /// another daemon may answer then.
     pub(super) fn of(config: &Path) -> Self {
         if config != Path::new(USUAL)
             && let Err(error) = std::fs::File::open(config)
@@ -61,7 +61,7 @@ impl Daemon {
         Self { socket: config::admin_socket(config) }
     }
 
-    /// GET.
+    /// Sends a GET request.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -69,8 +69,8 @@ impl Daemon {
         self.ask("GET", path, None)
     }
 
-    /// The entries of a list that comes in pages, at most `limit`, and the answer with the last of them. `name` is what the
-    /// resource and the list in its answers are called.
+    /// At most `limit` entries of a list that comes in pages, and the last answer. `name` is the name of the resource
+    /// and of the list in its answers.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -97,7 +97,7 @@ impl Daemon {
         }
     }
 
-    /// GET of a stream: each event with its kind, until `see` says false.
+    /// GETs a stream. Each event is given to `see` with its kind, until `see` returns false.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -105,7 +105,7 @@ impl Daemon {
         follow(&self.socket, path, see)
     }
 
-    /// Any request; the answer as it came, with its status.
+    /// Sends any request. Returns the answer with its status, whatever the status is.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -113,7 +113,7 @@ impl Daemon {
         answered(&self.socket, method, path, None)
     }
 
-    /// GET of one thing, with its ETag.
+    /// GETs a resource with its ETag.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -121,7 +121,7 @@ impl Daemon {
         client::get_tagged(&self.socket, path)
     }
 
-    /// Any request under a condition: a header field.
+    /// Sends any request with a condition in a header field.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -135,7 +135,7 @@ impl Daemon {
         client::ask_if(&self.socket, (method, path), body, condition)
     }
 
-    /// Any request.
+    /// Sends any request.
     ///
     /// # Errors
     /// See [`NoAnswer`].
@@ -144,13 +144,13 @@ impl Daemon {
     }
 }
 
-/// The daemon's status for a question that it does not understand (RFC 9110 §15.5.1): something was typed wrong.
+/// The daemon's status for a request that it does not understand (RFC 9110 §15.5.1). Then something was mistyped.
 const NOT_UNDERSTOOD: u16 = 400;
 
-/// Says why there was no answer and what to do about it; the exit code for that.
+/// Reports why there was no answer and what to do. Returns the exit code.
 pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
     let said = error.to_string();
-    // Diagnostics of the daemon say by themselves that they are errors.
+    // The daemon's diagnostics begin with `error: ` already.
     let word = if said.starts_with("error: ") { "" } else { "error: " };
     terminal::complain(format_args!("{word}{said}"));
     if let Some(help) = error.help() {
@@ -162,14 +162,13 @@ pub(super) fn no_answer(error: &NoAnswer) -> ExitCode {
     }
 }
 
-/// Filters as they stand in a query behind its first key. One without a value is left out.
+/// Filters for a query, after its first key. Filters without a value are left out.
 pub(super) fn filters<'a>(all: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let given = all.into_iter().filter_map(|(key, value)| value.map(|value| (key, value)));
     given.map(|(key, value)| format!("&{key}={}", encoded(&value))).collect()
 }
 
-/// Text in a path or query of a request: everything but letters, digits, `-`, `.`, `_` and `~` is percent-encoded
-/// (RFC 3986 §2.3).
+/// Percent-encodes text for a path or query: everything but letters, digits, `-`, `.`, `_` and `~` (RFC 3986 §2.3).
 pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes()
@@ -177,17 +176,18 @@ pub(super) fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// The field `name` of an answer; null if it is not there.
+/// The field `name` of an answer. It is null if it is missing.
 pub(super) fn field<'a>(json: &'a Value, name: &str) -> &'a Value {
     json.get(name).unwrap_or(&Value::Null)
 }
 
-/// A moment of an answer, which is RFC 3339 text.
+/// A moment in an answer, which is RFC 3339 text.
 pub(super) fn moment(value: &Value) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()
 }
 
-/// How long ago a moment was, in whole seconds, as `5m3s`. One that is still to come, by this machine's clock, is now.
+/// How long ago a moment was, in whole seconds, such as `5m3s`. A moment in the future, by this machine's clock, counts
+/// as now.
 pub(super) fn age(moment: OffsetDateTime, now: OffsetDateTime) -> String {
     human(Duration::from_secs(u64::try_from((now - moment).whole_seconds()).unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! `portward demo`: everything on loopback, to see and to try.
+//! `portward demo`: a demonstration on loopback.
 
 use std::process::ExitCode;
 

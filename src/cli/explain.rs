@@ -1,5 +1,5 @@
-//! `portward explain`: the decision for a request, without sending one. It reads what is configured, asks the running
-//! daemon about its blacklist, and prints; what is decided is [`explain`]'s.
+//! `portward explain`: the decision for a request, without sending one. It reads the configuration, asks the running
+//! daemon about its blacklist, and prints. [`explain`] makes the decision.
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }
 
-/// Who asks.
+/// The client of the question.
 fn client(args: &Args, config: &Config) -> Client {
     let aliases = args.alias.iter().cloned().map(Alias::H323);
     let numbers = args.number.iter().cloned().map(Alias::Digits);
@@ -122,7 +122,7 @@ fn client(args: &Args, config: &Config) -> Client {
     }
 }
 
-/// What the running daemon's blacklist says of an address.
+/// The entry of the running daemon's blacklist for an address.
 fn listing(config: &Config, address: IpAddr) -> Listing {
     match ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{address}"), None) {
         Ok(entry) => Listing::Listed {
@@ -134,7 +134,7 @@ fn listing(config: &Config, address: IpAddr) -> Listing {
     }
 }
 
-/// The names in a certificate, and how they were written.
+/// The names in a certificate, and their text on the command line.
 #[derive(Debug, Clone)]
 struct Shown {
     names: Names,

@@ -1,4 +1,4 @@
-//! The filters that lists of connections and of decisions have in common.
+//! The common filters of lists of connections and of decisions.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::daemon::filters;
 use crate::service::Service;
 use crate::stats::AtTarget;
 
-/// Which connections or decisions are wanted.
+/// The filter for connections or decisions.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
     /// Those of this client
@@ -24,7 +24,7 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    /// The filters as they stand in a query behind its first key.
+    /// The filters for a query, after its first key.
     pub(super) fn query(&self) -> String {
         filters([
             ("client", self.client.map(|address| address.to_string())),

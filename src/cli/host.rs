@@ -1,8 +1,8 @@
-//! `portward host`: hosts of the rules files, which it edits as its caller (contract section 8), then the daemon reloads. Hosts
-//! that were made over the API are changed over the API.
+//! `portward host`: edits hosts in the rules files with the rights of its caller (contract section 8). Then the daemon
+//! reloads. Hosts that were made over the API are changed over the API.
 //!
-//! `list` shows them, `add` writes a new one, `change` is everything that changes a file, `daemon` what the running one is told,
-//! `done` what is said of it.
+//! `list` shows hosts. `add` writes a new one. `change` makes all changes of files. `daemon` sends requests to the
+//! running daemon. `done` reports the result.
 
 mod add;
 mod change;
@@ -39,7 +39,7 @@ pub(super) struct Args {
     daemon: HostArgs,
 }
 
-/// The configuration says more than where the daemon is.
+/// The arguments of these commands. They use the configuration for more than the daemon's socket.
 #[derive(Debug, clap::Args)]
 struct HostArgs {
     /// Write JSON to standard output
@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// Why a command did not do it: an exit code, and the words.
+/// Why a command has failed: an exit code and a message.
 #[derive(Debug)]
 struct HostError {
     code: u8,
@@ -133,7 +133,7 @@ impl HostError {
         Self { code: terminal::USAGE, text: format!("error: {text}") }
     }
 
-    /// Errors that stand in files.
+    /// Errors in files.
     fn found(found: &config::Diagnostics) -> Self {
         let mut text = found.render(false);
         if found.list().iter().any(|one| one.denied) {
@@ -142,7 +142,7 @@ impl HostError {
         Self { code: terminal::NO, text }
     }
 
-    /// The same before anything was changed.
+    /// The same error, with the note that nothing was changed.
     fn unchanged(mut self) -> Self {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
@@ -152,13 +152,13 @@ impl HostError {
     }
 }
 
-/// What is configured.
+/// The configuration.
 #[derive(Debug)]
 struct Loaded {
     config: Config,
-    /// With the hosts of the API, and with what administrators have said in place of the rules.
+    /// The rules, with the hosts of the API and the overrides of administrators.
     table: Table,
-    /// Everything that was found in the rules files.
+    /// All diagnostics of the rules files.
     found: config::Diagnostics,
     file: PathBuf,
 }
@@ -185,14 +185,14 @@ fn loaded(args: &Args) -> Result<Loaded, HostError> {
 }
 
 impl Loaded {
-    /// The host of this very name or alias.
+    /// The host with exactly this name or alias.
     fn host(&self, text: &str) -> Result<Host<'_>, HostError> {
         let asked = normal(text)?;
         self.table.named(&asked).ok_or_else(|| HostError::no(near::unknown(&self.table, &asked)))
     }
 }
 
-/// A name in its normal form.
+/// A name in normal form.
 fn normal(text: &str) -> Result<String, HostError> {
     name::normalise(text)
         .map(Into::into)

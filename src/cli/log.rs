@@ -1,4 +1,4 @@
-//! `portward log`: the newest decisions of the running daemon, and those that come.
+//! `portward log`: the newest decisions of the running daemon, and further ones as they are made.
 
 use std::process::ExitCode;
 
@@ -11,10 +11,10 @@ use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 use crate::reason::Reason;
 
-/// So many decisions are shown unless `--limit` says otherwise; with `--follow` so many before those that come.
+/// How many decisions are shown, unless `--limit` sets another number. With `--follow` they come before the new ones.
 const SHOWN: usize = 20;
 
-/// The daemon's status where there is nothing to follow, because no decisions are kept (RFC 9110 §15.5.10).
+/// The daemon's status if there is nothing to follow, because no decisions are kept (RFC 9110 §15.5.10).
 const NOT_KEPT: u16 = 409;
 
 /// Show the newest decisions of the running daemon
@@ -61,13 +61,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
     answer.unwrap_or_else(|error| no_answer(&error))
 }
 
-/// The filters as they stand in a query.
+/// The filters for a query.
 fn wanted(args: &Args) -> String {
     let outcome = args.refused.then(|| "rejected".to_owned());
     args.filters.query() + &filters([("outcome", outcome), ("reason", args.reason.clone())])
 }
 
-/// The newest ones. They come page by page, the newest first, and are shown the other way round.
+/// Shows the newest decisions. They come page by page, the newest first, and are shown in the opposite order.
 fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     let (decisions, answer) = daemon.list("decisions", &wanted(args), args.limit)?;
     if field(&answer, "kept") == false {
@@ -88,8 +88,8 @@ fn newest(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Follows until the reader of our output goes away. If the daemon goes away, that is an error: the reader would wait for lines
-/// that cannot come.
+/// Follows until the reader of this output goes away. If the daemon goes away, that is an error, because the reader
+/// would otherwise wait for lines that cannot come.
 fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     let limit = match args.limit {
         0 => String::new(),
@@ -133,7 +133,7 @@ fn follow(daemon: &Daemon, args: &Args) -> Result<ExitCode, NoAnswer> {
     }
 }
 
-/// Shows a decision; false: the reader has gone away.
+/// Shows a decision. `false`: the reader has gone away.
 fn shown(decision: &Value, json: bool) -> bool {
     if json {
         return terminal::is_heard(decision);
@@ -141,7 +141,7 @@ fn shown(decision: &Value, json: bool) -> bool {
     terminal::is_heard(line(decision, terminal::is_coloured()))
 }
 
-/// A decision as the log has it, with its time before it. On a terminal what became of it has a colour.
+/// A decision as in the log, with its time before it. On a terminal the result has a colour.
 fn line(decision: &Value, coloured: bool) -> String {
     let text = |name: &str| terminal::harmless(field(decision, name).as_str().unwrap_or_default());
     let (time, line) = (text("time"), text("line"));
@@ -153,7 +153,7 @@ fn line(decision: &Value, coloured: bool) -> String {
         Some("forwarded") => "32",
         _ => "36",
     };
-    // What a client sent is escaped in the line, so that it has neither of these itself.
+    // Texts from a client are escaped in the line, so they contain neither of these separators.
     let at = line.rfind(" rejected: ").or_else(|| line.rfind(" -> ")).unwrap_or(line.len());
     let (asked, became) = line.split_at(at);
     format!("\x1b[2m{time}\x1b[0m {asked}\x1b[{colour}m{became}\x1b[0m")

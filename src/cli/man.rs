@@ -1,7 +1,8 @@
 //! `portward man`: the man pages of the commands, for the packages.
 //!
-//! `clap_mangen` writes them. What stands behind the help of a command, examples and exit codes, would be one filled paragraph
-//! there, so it is written here: each part is a section, and its lines stay lines.
+//! `clap_mangen` writes them, except for the text after the help of a command (examples and exit codes). It would make
+//! one filled paragraph of that text. So that text is written here: each part becomes a section, and its lines stay
+//! lines.
 
 use std::fs;
 use std::io;
@@ -21,7 +22,7 @@ pub(super) struct Args {
     folder: PathBuf,
 }
 
-/// `portward` is the whole command line.
+/// Writes the pages. `portward` is the whole command line.
 pub(super) fn run(args: &Args, portward: Command) -> ExitCode {
     let mut portward = portward.disable_help_subcommand(true);
     portward.build();
@@ -34,7 +35,7 @@ pub(super) fn run(args: &Args, portward: Command) -> ExitCode {
     }
 }
 
-/// The page of a command and those of the commands below it.
+/// Writes the page of a command, and the pages of its subcommands.
 fn pages(command: &Command, folder: &Path) -> io::Result<()> {
     for below in command.get_subcommands().filter(|one| !one.is_hide_set()) {
         pages(below, folder)?;
@@ -49,7 +50,7 @@ fn pages(command: &Command, folder: &Path) -> io::Result<()> {
     fs::write(folder.join(page.get_filename()), text)
 }
 
-/// Examples, exit codes and whatever else stands behind the help, as sections (man(7)).
+/// Writes examples, exit codes and other text after the help as sections (man(7)).
 fn sections(behind: &str) -> String {
     let mut page = String::new();
     for part in behind.split("\n\n").filter(|part| !part.trim().is_empty()) {
@@ -67,7 +68,7 @@ fn sections(behind: &str) -> String {
     page
 }
 
-/// A line as it stands: `\` and `-` are themselves, and no line is a request.
+/// A line that is printed unchanged: `\` and `-` stand for themselves, and no line is a request.
 fn line_of(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };

@@ -1,6 +1,6 @@
-//! The command line: one file a subcommand. It prints and decides nothing (contract section 8).
+//! The command line, with one file for each subcommand. It prints and decides nothing (contract section 8).
 //!
-//! Exit codes: 0 good, 1 the answer is no or there are errors, 2 wrong usage.
+//! Exit codes: 0 is success. 1 means that the answer is no or that there are errors. 2 is wrong usage.
 
 use std::process::ExitCode;
 

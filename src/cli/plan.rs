@@ -1,4 +1,5 @@
-//! `portward plan`: what to type elsewhere. It reads what is configured and prints; what is to be typed is [`plan`]'s.
+//! `portward plan`: the settings that an administrator needs on other systems. It reads the configuration and prints.
+//! [`plan`] makes the settings.
 //!
 //! [`plan`]: crate::plan
 
@@ -72,7 +73,7 @@ fn refuse(diagnostics: &Diagnostics) -> ExitCode {
     ExitCode::from(terminal::NO)
 }
 
-/// What today's certificates say. Their keys are not needed for that.
+/// The names in today's certificates. Their keys are not needed for that.
 fn certificates(config: &Config) -> Certificates {
     let (server, problems) = facts_of_servers(&config.tls.certificates);
     let unread = problems.first().map(|problem| {

@@ -8,7 +8,7 @@ use super::daemon::{DaemonArgs, field, no_answer};
 use super::terminal;
 use crate::admin::client::NoAnswer;
 
-/// The answer of the daemon where something is wrong with a file (RFC 9110 §15.5.21).
+/// The daemon's status if a file has an error (RFC 9110 §15.5.21).
 const REFUSED: u16 = 422;
 
 /// Have the running daemon read everything again
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What has changed, a line each.
+/// The changes, one line each.
 fn told(answer: &Value) -> String {
     let mut lines = Vec::new();
     let hosts = field(answer, "hosts");

@@ -42,7 +42,7 @@ pub(super) fn run(args: Args) -> ExitCode {
     }
 }
 
-/// From the start to the end.
+/// Runs the daemon from start to end.
 fn serve(path: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("error: {error}");
     let (manager, inherited) = Manager::from_environment()?;
@@ -62,7 +62,8 @@ fn serve(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Before there is a second thread. A configuration with an error says so in a moment, and nothing runs with it.
+/// Confines the process before a second thread starts. A configuration with an error is reported a moment later, and
+/// nothing runs with it.
 fn confine(path: &Path, manager: &Manager) -> Option<Confined> {
     let config = config::load(path).config?;
     Some(confine::confine(&config.state, &config.admin.socket, manager.address()))

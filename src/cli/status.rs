@@ -1,4 +1,4 @@
-//! `portward status`: is anything wrong, and what has the running daemon done?
+//! `portward status`: whether anything is wrong with the running daemon, and its counters.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::terminal;
 use crate::log::human;
 use crate::service::Service;
 
-/// So many warnings are shown; `--json` has more.
+/// How many warnings are shown. `--json` shows more.
 const SHOWN: usize = 20;
 
 /// Show whether anything is wrong with the running daemon, and what it does
@@ -71,7 +71,7 @@ fn print(status: &Value, now: OffsetDateTime) {
     }
 }
 
-/// What somebody should look at, a line each.
+/// The things to look at, one line each.
 fn wrong(status: &Value, now: OffsetDateTime) -> Vec<String> {
     let mut lines = Vec::new();
     let last = field(status, "last_reload");
@@ -160,7 +160,7 @@ fn services(status: &Value) -> Table {
     table
 }
 
-/// Why something was refused, how often, by service. `None`: nothing was.
+/// The reasons of refusals with their numbers, by service. `None`: there were no refusals.
 fn reasons(status: &Value) -> Option<Table> {
     let counters = field(status, "counters");
     let rejected = |service: Service| field(field(counters, service.name()), "rejected");
@@ -196,7 +196,7 @@ fn seconds(value: &Value) -> String {
     human(Duration::from_secs(value.as_u64().unwrap_or_default()))
 }
 
-/// A time of an answer, as `2026-11-26 08:00:00 UTC (5m ago)`.
+/// A moment in an answer, such as `2026-11-26 08:00:00 UTC (5m ago)`.
 fn ago(at: &Value, now: OffsetDateTime) -> String {
     let Some(at) = moment(at) else { return "-".to_owned() };
     let (date, time) = (at.date(), at.time().replace_nanosecond(0).unwrap_or(at.time()));

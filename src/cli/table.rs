@@ -1,9 +1,9 @@
-//! Tables for people: no lines, no colours but on a terminal (and none with `NO_COLOR`), and text that comes from strangers
+//! Tables for people. They have no lines, and colours only on a terminal (and none with `NO_COLOR`). Text from clients
 //! cannot steer the terminal.
 //!
-//! Nothing is ever cut or broken in the middle of a word. Where the terminal is too narrow for a row, columns move to a second
-//! line below it, each with its title: first those that the caller has named, then others, from the right. Where standard
-//! output is no terminal each row is one line.
+//! No text is cut or broken within a word. If the terminal is too narrow for a row, columns move to a second line below
+//! it, each with its title: first the columns that the caller has named, then others from the right. If standard output
+//! is no terminal, each row is one line.
 
 mod layout;
 
@@ -12,16 +12,16 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::terminal;
 
-/// What a cell says by its colour.
+/// The meaning of a cell's colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Nothing.
+    /// No meaning.
     Plain,
-    /// All is well.
+    /// Everything is fine.
     Good,
-    /// Somebody should look.
+    /// The administrator should look at it.
     Warning,
-    /// Of less interest.
+    /// It is less important.
     Faint,
 }
 
@@ -40,7 +40,7 @@ impl Tone {
 /// The code of titles: bold.
 const TITLE: &str = "1";
 
-/// Between two columns.
+/// The number of blanks between two columns.
 const GAP: usize = 2;
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Table {
         }
     }
 
-    /// These columns may be long: where a row does not fit they move below it first, in this order.
+    /// Marks columns that may be long. If a row is too wide, they move below it first, in this order.
     pub(super) fn long(mut self, titles: &[&str]) -> Self {
         let number = |title: &&str| self.titles.iter().position(|one| one == title);
         self.long = titles.iter().filter_map(number).collect();
@@ -86,7 +86,7 @@ impl Table {
             .push(cells.map(|(text, tone)| Cell { text: terminal::harmless(text.as_ref()), tone }).collect());
     }
 
-    /// Writes it to standard output.
+    /// Writes the table to standard output.
     pub(super) fn print(self) {
         self.lines().into_iter().for_each(terminal::print_line);
     }
@@ -109,7 +109,7 @@ impl Table {
         lines
     }
 
-    /// Cells beside each other, each with its code and the width of its column.
+    /// Cells beside each other, each with its colour and the width of its column.
     fn line<'a>(&self, cells: impl Iterator<Item = (&'a str, &'a str, usize)>) -> String {
         let (mut line, mut blanks) = (String::new(), 0);
         for (text, code, width) in cells {
@@ -123,7 +123,7 @@ impl Table {
         line
     }
 
-    /// What has moved below a row: a title and a text each, as many on a line as fit.
+    /// The columns that have moved below a row, each as a title and a text. As many as fit are on one line.
     fn below(&self, layout: &Layout, row: &[Cell]) -> Vec<String> {
         let indent = layout.indent();
         let (mut lines, mut length) = (Vec::<String>::new(), 0);

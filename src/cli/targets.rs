@@ -1,4 +1,4 @@
-//! `portward targets`: every address and port of the rules' targets, how it is and why.
+//! `portward targets`: every address and port of the rules' targets, its state and the reason.
 
 use std::process::ExitCode;
 
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     code
 }
 
-/// All pages of those that are wanted.
+/// All pages of the wanted targets.
 fn fetched(daemon: &Daemon, args: &Args) -> Result<Vec<Value>, NoAnswer> {
     let filters = filters([("host", args.host.clone()), ("state", args.state.clone())]);
     daemon.list("targets", &filters, usize::MAX).map(|(targets, _)| targets)

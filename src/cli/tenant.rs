@@ -1,8 +1,8 @@
-//! `portward tenant`: whose hosts and paths are (contract section 9). The running daemon keeps the tenants that these commands
-//! make; what stands in the rules files is changed there, but enabled and disabled here.
+//! `portward tenant`: the owners of hosts and paths (contract section 9). The running daemon keeps the tenants that
+//! these commands make. Tenants in the rules files are changed there, but can be enabled and disabled here.
 //!
-//! `list` shows them, `change` makes, changes and removes them, `secret` sets passwords and secrets, `import` takes over
-//! accounts of other systems.
+//! `list` shows tenants. `change` makes, changes and removes them. `secret` sets passwords and secrets. `import` takes
+//! over accounts of other systems.
 
 mod change;
 mod import;
@@ -103,11 +103,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// Why a command did not do it.
+/// Why a command has failed.
 #[derive(Debug)]
 enum TenantError {
     NoAnswer(NoAnswer),
-    /// An exit code, and the words.
+    /// An exit code and a message.
     Said(u8, String),
 }
 
@@ -127,7 +127,7 @@ impl From<NoAnswer> for TenantError {
     }
 }
 
-/// The resource of a tenant.
+/// The path of a tenant's resource.
 fn path(id: &str, behind: &str) -> Result<String, TenantError> {
     match is_tenant_id(id) {
         true => Ok(format!("/v1/tenants/{}{behind}", encoded(id))),
@@ -138,7 +138,7 @@ fn path(id: &str, behind: &str) -> Result<String, TenantError> {
     }
 }
 
-/// Says what a change has done: `did` is `added`, `changed` and so on.
+/// Prints the result of a change. `did` is `added`, `changed` and so on.
 fn done(args: &Args, id: &str, did: &str, is_changed: bool) {
     if args.daemon.json {
         return terminal::print_line(json!({ "tenant": id, "did": did, "changed": is_changed }));
@@ -147,17 +147,17 @@ fn done(args: &Args, id: &str, did: &str, is_changed: bool) {
     terminal::print_line(format_args!("{id} is {did}{already}"));
 }
 
-/// Texts of a list in an answer.
+/// The texts in a list of an answer.
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(terminal::harmless)).collect()
 }
 
-/// A text of an answer; `-`: there is none.
+/// A text in an answer. `-`: there is none.
 fn text(json: &Value, name: &str) -> String {
     field(json, name).as_str().map_or_else(|| "-".to_owned(), terminal::harmless)
 }
 
-/// Where a command reads from: `-` is standard input.
+/// Reads the input of a command. `-` is standard input.
 fn input(file: &PathBuf, limit: u64) -> Result<String, TenantError> {
     use std::io::Read as _;
     let unread =

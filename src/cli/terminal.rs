@@ -1,19 +1,19 @@
-//! What the commands say, and with which exit code.
+//! Output and exit codes of the commands.
 
 use std::io::{IsTerminal as _, Write as _};
 
 /// The answer is no, or there are errors.
 pub(super) const NO: u8 = 1;
 
-/// What was typed is wrong.
+/// The arguments are wrong.
 pub(super) const USAGE: u8 = 2;
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) is no error of ours.
+/// Writes a line to standard output. A reader may have gone away (`| head`). That is no error.
 pub(super) fn print_line(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// The same; false: the reader has gone away.
+/// The same. `false`: the reader has gone away.
 pub(super) fn is_heard(line: impl std::fmt::Display) -> bool {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
@@ -33,7 +33,7 @@ pub(super) fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && !unwanted && !dumb
 }
 
-/// How many columns the terminal has that standard output is.
+/// The width of the terminal in columns, if standard output is a terminal.
 pub(super) fn width() -> Option<u16> {
     let out = std::io::stdout();
     if !out.is_terminal() {

@@ -1,5 +1,5 @@
-//! `portward token`: a credential for a limited time, made by hand (contract section 9). It reads what is configured and asks
-//! no daemon.
+//! `portward token`: makes a credential for a limited time (contract section 9). It reads the configuration and asks no
+//! daemon.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -51,7 +51,7 @@ pub(super) struct Args {
     config: ConfigArg,
 }
 
-/// Why none is made: an exit code, and the words.
+/// Why no credential is made: an exit code and a message.
 struct Refused(u8, String);
 
 impl Refused {
@@ -115,9 +115,9 @@ fn made(args: &Args) -> Result<Made, Refused> {
     Ok(Made { username, password, expires })
 }
 
-/// What the credential says of its user.
+/// The name in the username of the credential.
 enum Name<'a> {
-    /// The user alone.
+    /// Only the user.
     Plain(&'a str),
     /// The user of a tenant at a domain.
     At { tenant: &'a str, user: &'a str, domain: &'a str },
@@ -159,7 +159,7 @@ fn tenant<'t>(everything: &'t Everything, id: &str, unread: Option<&str>) -> Res
     })
 }
 
-/// The newest secret of those that count.
+/// The newest of the secrets that are in use.
 fn secret<'t>(
     everything: &'t Everything,
     tenant: Option<Tenant<'t>>,
@@ -184,7 +184,7 @@ fn secret<'t>(
     })
 }
 
-/// The domain in its normal form, if a credential of the tenant counts there.
+/// The domain in normal form, if a credential of the tenant is valid there.
 fn domain(everything: &Everything, tenant: Option<Tenant<'_>>, domain: &str) -> Result<String, Refused> {
     let name = name::normalise(domain).map_err(|bad| {
         Refused::usage(format_args!("{} is not a host name: {bad}", terminal::harmless(domain)))
@@ -219,7 +219,7 @@ fn print_token(args: &Args, made: &Made) {
     terminal::print_line(format_args!("expires   {until}"));
 }
 
-/// Seconds since 1970.
+/// The time in seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,14 +1,14 @@
 //! `portward top`: a live view of the running daemon in the terminal.
 //!
-//! | file | what is in it |
+//! | file | content |
 //! |---|---|
-//! | `fetch` | asks the daemon again and again, on a thread of its own |
-//! | `state` | what the daemon has said, and the rates that follow from it; pure |
-//! | `panes` | what is chosen: the pane, its order, how far it is scrolled; pure |
-//! | `rows` | what stands in a pane; pure |
-//! | `draw` | how that looks at any size of the terminal |
+//! | `fetch` | requests to the daemon at intervals, on a thread of its own |
+//! | `state` | the daemon's answers, and the rates computed from them; pure |
+//! | `panes` | the chosen pane, its order and its scroll position; pure |
+//! | `rows` | the content of a pane; pure |
+//! | `draw` | the drawing at any size of the terminal |
 //!
-//! The terminal is given back as it was on every way out: a key, a signal, an error, a panic.
+//! The terminal is restored at every kind of end: a key, a signal, an error, a panic.
 
 mod draw;
 mod fetch;
@@ -31,9 +31,9 @@ use fetch::{Answer, Source};
 use panes::{After, Panes};
 use state::TopState;
 
-/// How long nothing may happen before the screen is drawn again: ages move on.
+/// How long the screen stays without an event before it is drawn again, because ages change.
 const STILL: Duration = Duration::from_secs(1);
-/// Messages that may wait. A thread that sends one more waits until there is room.
+/// How many messages may wait. A thread that sends one more waits until there is room.
 const WAITING: usize = 64;
 
 /// Watch the running daemon: rates, decisions, who is busy, targets, blacklist
@@ -54,11 +54,11 @@ pub(super) struct Args {
     daemon: DaemonArgs,
 }
 
-/// What the loop hears of.
+/// The events for the loop.
 enum Message {
-    /// A key, or another size.
+    /// A key, or a new size of the terminal.
     Terminal(Event),
-    /// The daemon has answered, or not.
+    /// The daemon has answered, or has not answered.
     Daemon(Box<Answer>),
     /// A signal asks the program to end, or the terminal is gone.
     End,
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         );
         return ExitCode::from(terminal::NO);
     }
-    // If the daemon cannot be asked at all, this is said before the screen is taken.
+    // If the daemon cannot be asked at all, that is reported before the screen is used.
     if let Err(error) = daemon.get("/v1/status") {
         return no_answer(&error);
     }
@@ -102,7 +102,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// Whether there is a terminal that can show it.
+/// Whether there is a suitable terminal.
 fn fit_for_it() -> Result<(), &'static str> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err("top needs a terminal, and standard input or output is none");
@@ -113,7 +113,7 @@ fn fit_for_it() -> Result<(), &'static str> {
     }
 }
 
-/// Starts what sends messages: keys, signals, the daemon's answers. The threads end with the process.
+/// Starts the threads that send messages: keys, signals, the daemon's answers. They end with the process.
 fn listen(sender: &SyncSender<Message>, source: Source) -> io::Result<()> {
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let keys = sender.clone();
@@ -142,7 +142,7 @@ fn listen(sender: &SyncSender<Message>, source: Source) -> io::Result<()> {
             }
             io::Result::Ok(())
         });
-        // Without handlers a signal ends the process at once, as it always does.
+        // Without a handler a signal ends the process at once, as usual.
         if heard.is_ok() {
             let _ = ends.send(Message::End);
         }
@@ -150,7 +150,7 @@ fn listen(sender: &SyncSender<Message>, source: Source) -> io::Result<()> {
     Ok(())
 }
 
-/// Draws until it is told to end.
+/// Draws until a message asks for the end.
 fn show(mut terminal: DefaultTerminal, messages: &Receiver<Message>) -> io::Result<()> {
     let (mut seen, mut panes) = (TopState::default(), Panes::default());
     let coloured = terminal::is_coloured();
@@ -161,7 +161,7 @@ fn show(mut terminal: DefaultTerminal, messages: &Receiver<Message>) -> io::Resu
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
-        // Everything that waits is taken before the screen is drawn again.
+        // All waiting messages are handled before the screen is drawn again.
         while let Some(message) = next {
             match message {
                 Message::End => return Ok(()),

@@ -1,4 +1,4 @@
-//! `portward blacklist list`: the list as it comes, page by page, however long it is.
+//! `portward blacklist list`: prints the list page by page, however long it is.
 
 use std::io::{self, BufWriter, Write};
 
@@ -9,7 +9,8 @@ use crate::admin::LARGEST_PAGE;
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::field;
 
-/// Writes at most `limit` entries to standard output. `ask` gets the answer to a path of the daemon's.
+/// Writes at most `limit` entries to standard output. `ask` sends a request for a path to the daemon and returns the
+/// answer.
 ///
 /// # Errors
 /// Why there is no answer.
@@ -25,7 +26,7 @@ pub(super) fn show(
         let page = limit.saturating_sub(written.entries).clamp(1, LARGEST_PAGE);
         let answer = ask(&format!("/v1/blacklist?limit={page}{after}"))?;
         let left = limit.saturating_sub(written.entries);
-        // A reader that has gone away (`| head`) is no error of ours; there is no reason to go on then.
+        // A reader may have gone away (`| head`). That is no error, but there is no reason to go on.
         if written.page(&mut out, &answer, left).is_err() {
             return Ok(());
         }
@@ -40,17 +41,17 @@ pub(super) fn show(
     }
 }
 
-/// What has been written so far.
+/// What was written so far.
 struct Written {
     json: bool,
     begun: bool,
-    /// Every entry that came was written.
+    /// Whether every received entry was written.
     complete: bool,
     entries: usize,
 }
 
 impl Written {
-    /// A page, `most` entries of it. In JSON it is one object: the count, then the entries as they come.
+    /// Writes `most` entries of a page. In JSON the output is one object: the count, then the entries as they come.
     fn page(&mut self, out: &mut impl Write, answer: &Value, most: usize) -> io::Result<()> {
         let entries = field(answer, "entries").as_array().map(Vec::as_slice).unwrap_or_default();
         if self.json && !std::mem::replace(&mut self.begun, true) {
@@ -73,7 +74,8 @@ impl Written {
             return writeln!(out, "],\"next\":{}}}", field(answer, "next"));
         }
         let count = field(answer, "count").as_u64().unwrap_or_default();
-        // What has expired counts until it is taken out: where the list has ended there is no more to show.
+        // The daemon still counts expired entries until they are removed. So if the list has ended, no entry is left
+        // although the count is greater.
         let has_ended = field(answer, "next").is_null() && self.complete;
         match count.saturating_sub(self.entries as u64) {
             _ if has_ended && self.entries > 0 => Ok(()),

@@ -9,7 +9,7 @@ use crate::config::{self, Checked};
 use crate::rules::{Table, name};
 use crate::tls;
 
-/// Where the configuration is unless another is named.
+/// The configuration that is used if none is named.
 const USUAL: &str = "/etc/portward/portward.toml";
 
 /// Make development certificates: a CA, a server certificate for every name in the rules, client certificates
@@ -61,8 +61,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The configuration's folder and the names in its rules. Without a configuration, or with the usual one in disorder,
-/// the working directory and none.
+/// The folder of the configuration and the names in its rules. Without a configuration, or if the default one has
+/// errors, they are the working directory and no names.
 fn from_rules(args: &Args) -> Result<(PathBuf, Vec<String>), ()> {
     let path = args.config.as_deref().unwrap_or(Path::new(USUAL));
     let nothing = Ok((PathBuf::new(), Vec::new()));
@@ -70,9 +70,9 @@ fn from_rules(args: &Args) -> Result<(PathBuf, Vec<String>), ()> {
         return nothing;
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    // portward.toml itself may have errors: it may name the very files that are to be made now.
+    // portward.toml itself may have errors, because it may name the very files that are to be made now.
     let Checked { rules, diagnostics, .. } = config::check(path);
-    // Names that stand in a file which may not be read would be missing.
+    // Names in a file that may not be read would be missing.
     let unread = rules.as_ref().is_none_or(|rules| rules.is_unread);
     if let Some(table) = rules.and_then(|rules| rules.table).filter(|_| !unread) {
         return Ok((folder.to_owned(), names_of(&table)));
@@ -107,10 +107,10 @@ fn say_what_next(out: &Path, folder: &Path, files: &[PathBuf]) {
     print_line("The keys can be read by you alone; chgrp portward and chmod 0640 let the service read them.");
 }
 
-/// A path below `out` as portward.toml in `folder` would name it, quoted.
+/// A path below `out`, quoted, in the form for a portward.toml in `folder`.
 fn for_toml(out: &Path, folder: &Path, what: &str) -> String {
     let path = out.join(what);
-    // A folder may be empty, for the working directory; the dot makes it a path.
+    // An empty path stands for the working directory. The dot makes it a path.
     let absolute = |path: &Path| {
         let path = Path::new(".").join(path);
         std::path::absolute(&path).unwrap_or(path)

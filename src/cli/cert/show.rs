@@ -11,7 +11,7 @@ use super::super::terminal::{harmless, print_line};
 use super::words;
 use crate::tls::{Facts, Possession, chain_of};
 
-/// For resolving a name; the connection has a deadline of its own.
+/// The deadline for resolving a name. The connection has a deadline of its own.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Show the certificates of a target, and the line that pins the first one
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         .map_err(|error| error.to_string())
         .and_then(|runtime| {
             let shown = runtime.block_on(ask(args));
-            // A name that is still being resolved keeps nobody waiting.
+            // The runtime does not wait for a name that is still being resolved.
             runtime.shutdown_background();
             shown
         });
@@ -67,11 +67,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the target has shown.
+/// The certificates that the target has shown.
 struct Shown {
     address: SocketAddr,
     chain: Vec<Facts>,
-    /// Whether a signature of the first one's key can be verified, without which a pin is of no use.
+    /// Whether a signature of the first certificate's key can be verified. Without that a pin is of no use.
     verifiable: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the commands of `portward cert` say, in words.
+//! Texts of the commands of `portward cert`.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(super) fn fail(message: impl std::fmt::Display, help: &str) -> ExitCode {
     ExitCode::from(terminal::NO)
 }
 
-/// What a certificate says, line by line.
+/// The content of a certificate, line by line.
 fn describe(facts: &Facts) -> Vec<(&'static str, String)> {
     let names = if facts.names.is_empty() { "none".to_owned() } else { facts.names.join(", ") };
     vec![

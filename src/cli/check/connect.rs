@@ -1,4 +1,4 @@
-//! `portward check --connect`: every target's every port is tried, and what is wrong with one is said.
+//! `portward check --connect`: tries every port of every target, and reports failures.
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ use crate::state::Snapshot;
 use crate::stats::Stats;
 use crate::upstream::{Dialer, Health, Resolver, Tried, ports_of};
 
-/// What came of all targets.
+/// The results for all targets.
 pub(super) struct Connected(Vec<Tried>);
 
 impl Connected {
     /// Tries every port of `snapshot`'s targets.
     ///
     /// # Errors
-    /// This machine lacks what it takes to connect at all.
+    /// This machine cannot make connections at all.
     pub(super) fn try_all(snapshot: &Snapshot) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tried = runtime.block_on(try_all(snapshot));
-        // The runtime does not wait for questions about names that have no answer yet.
+        // The runtime does not wait for names that are still being resolved.
         runtime.shutdown_background();
         Ok(Self(tried))
     }
 
-    /// How many addresses and ports cannot be used.
+    /// The number of addresses and ports that cannot be used.
     pub(super) fn failures(&self) -> usize {
         self.0.iter().flat_map(|one| &one.results).filter(|(_, result)| result.is_err()).count()
     }
 
-    /// What is wrong on standard error, the sum on standard output.
+    /// Writes failures to standard error, and the summary to standard output.
     pub(super) fn show(&self) {
         let tried = self.0.iter().flat_map(|one| &one.results).count();
         for (one, at, cause) in self.failed() {
@@ -66,7 +66,7 @@ impl Connected {
             .flat_map(|one| one.results.iter().filter_map(move |(at, result)| Some((one, at, result.err()?))))
     }
 
-    /// One object an address and port.
+    /// One object for each address and port.
     pub(super) fn to_json(&self) -> Value {
         let of = |one: &Tried| -> Vec<Value> {
             one.results.iter().map(|(at, result)| trial(one, at, *result)).collect()
@@ -117,7 +117,7 @@ async fn try_all(snapshot: &Snapshot) -> Vec<Tried> {
     tried
 }
 
-/// What a cause means, and where to look.
+/// The meaning of a cause, and where to look.
 pub(super) fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::Refused => "nothing listens on that port there, or a firewall refuses",

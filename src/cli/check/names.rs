@@ -1,5 +1,5 @@
-//! How the names of targets resolve at present: `portward check` says it of each. A name that does not resolve is no error,
-//! because it may be in DNS tomorrow, and nothing waits for one for long.
+//! Shows how the names of targets resolve at present, for `portward check`. A name that does not resolve is no error,
+//! because it may be in the DNS tomorrow. The wait for names is short.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -17,18 +17,18 @@ use crate::upstream::Resolver;
 
 /// How long all names together may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// So many of each kind are shown; all of them with `--json`.
+/// How many names of each kind are shown. `--json` shows all of them.
 const SHOWN: usize = 20;
 
-/// What came of one name.
+/// The result for one name.
 type Found = Result<Arc<[IpAddr]>, Cause>;
 
-/// What came of all names.
+/// The results for all names.
 #[derive(Default)]
 pub(super) struct Names(Vec<(String, Found)>);
 
 impl Names {
-    /// Asks for the names of all targets of `table`, at the same time. Without a runtime for it none is asked for.
+    /// Resolves the names of all targets of `table` at the same time. If no runtime can be made, none is resolved.
     pub(super) fn of(table: &Table) -> Self {
         let names: BTreeSet<&str> =
             table.endpoints().flat_map(|list| list.iter()).filter_map(|one| one.address.name()).collect();
@@ -39,12 +39,12 @@ impl Names {
             return Self::default();
         };
         let found = runtime.block_on(ask(&names));
-        // A name that is still being asked for keeps nobody waiting.
+        // The runtime does not wait for names that are still being resolved.
         runtime.shutdown_background();
         Self(found)
     }
 
-    /// On standard output: what resolves, and what does not.
+    /// Writes to standard output which names resolve and which do not.
     pub(super) fn show(&self) {
         let (good, bad): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, found)| found.is_ok());
         for (name, found) in good.iter().take(SHOWN).chain(bad.iter().take(SHOWN)) {
@@ -56,7 +56,7 @@ impl Names {
         }
     }
 
-    /// One object a name, beside the diagnostics.
+    /// One object for each name, beside the diagnostics.
     pub(super) fn to_json(&self) -> impl Iterator<Item = Value> {
         self.0.iter().map(|(name, found)| {
             let addresses: &[IpAddr] = found.as_ref().map_or(&[], |addresses| addresses);

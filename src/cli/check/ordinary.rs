@@ -1,7 +1,8 @@
-//! What `check` tells a user who may not read everything: keys, say, or a rules file. What merely could not be read is no
-//! error then, because it is none for the service. The rest is judged.
+//! The output of `check` for a user who may not read everything, such as keys or a rules file. A file that this user
+//! may not read is no error then, because the service may read it. The rest is checked.
 //!
-//! The service's own user and the owner of `state` are no such users: what they cannot read, the service cannot read.
+//! The service's own user and the owner of `state` are not ordinary users in this sense: if they cannot read a file,
+//! the service cannot read it either.
 
 use std::path::{Path, PathBuf};
 
@@ -13,23 +14,23 @@ use crate::rules::Table;
 use crate::state::folder;
 use crate::tls::judged_without_keys;
 
-/// Whether it is nothing to the service what this user may not read. `state` is not known where portward.toml may not be
-/// read.
+/// Whether this user is an ordinary user, so that unreadable files do not matter to the service. `state` is unknown if
+/// portward.toml may not be read.
 pub(super) fn is_ordinary(state: Option<&Path>) -> bool {
     let user = geteuid();
     let is_service = accounts::name_of_user(user.as_raw()).is_some_and(|name| name == SERVICE_USER);
     !user.is_root() && !is_service && !state.is_some_and(folder::is_of_concern)
 }
 
-/// What can be said of server certificates without their keys, where one could not be read.
+/// Facts about server certificates that are known without their keys. They are used if a key could not be read.
 #[derive(Debug, Default)]
 pub(super) struct WithoutKeys {
-    /// The file that stands for all of a list of certificates.
+    /// The file that stands for a whole list of certificates in diagnostics.
     place: Option<PathBuf>,
     found: Vec<Diagnostic>,
 }
 
-/// `found` is what was said of all certificates.
+/// `found` has the diagnostics about all certificates.
 pub(super) fn without_keys(found: &Diagnostics, config: &Config, table: &Table) -> WithoutKeys {
     let shows = config.listen.listeners.iter().any(|listener| listener.transport.is_tls());
     let is_one = |file: &Path| match &config.tls.certificates {
@@ -47,13 +48,13 @@ pub(super) fn without_keys(found: &Diagnostics, config: &Config, table: &Table) 
     WithoutKeys { place, found }
 }
 
-/// The same diagnostics for a user who may not read everything: what could not be read is a warning that says who may, and
-/// what follows from it alone is left out.
+/// The same diagnostics for a user who may not read everything. A file that could not be read becomes a warning, which
+/// says which users may read it. Diagnostics that only follow from that are left out.
 pub(super) fn told(found: Diagnostics, certificates: WithoutKeys, sudo: &str) -> Diagnostics {
     let WithoutKeys { place, found: more } = certificates;
     let denied: Vec<PathBuf> =
         found.list().iter().filter(|one| one.denied).map(|one| one.place.file.clone()).collect();
-    // A folder or store of which something could not be read is not empty for that.
+    // A folder or store is not empty only because a part of it could not be read.
     let is_unread =
         |file: &Path| denied.iter().any(|denied| denied.starts_with(file)) || place.as_deref() == Some(file);
     let follows = |one: &Diagnostic| {

@@ -9,7 +9,7 @@ use super::super::terminal;
 use super::Args;
 use crate::reason::Reason;
 
-/// Asks the daemon about each URL.
+/// Sends a question about each URL to the daemon.
 pub(super) fn run(args: &Args) -> ExitCode {
     let daemon = Daemon::of(&args.config.config);
     let mut all_granted = true;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::from(if all_granted { 0 } else { terminal::NO })
 }
 
-/// What the daemon alone knows, a line each.
+/// Facts that only the daemon knows, one line each.
 fn facts(live: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let client = field(live, "client");

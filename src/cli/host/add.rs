@@ -9,7 +9,7 @@ use super::done::Done;
 use super::{Args, HostError, How, daemon, normal};
 use crate::config::edit;
 
-/// A host as it is said on the command line.
+/// A host in the arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// Its name, as clients ask for it; `*.example.net` and `example.net/location` are names, too
@@ -101,7 +101,7 @@ impl New {
     }
 }
 
-/// Where the host is written to. It must be a file that is read.
+/// The file to which the host is written. It must be a file that is read as rules.
 fn file(rules: &Path, wanted: Option<&Path>, name: &str) -> Result<PathBuf, HostError> {
     if !rules.is_dir() {
         return match wanted {

@@ -1,4 +1,4 @@
-//! Changes of rules files: the new text is checked with everything else before it takes the place of the old one.
+//! Changes of rules files. The new text is checked together with everything else before it replaces the old one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use crate::config::{self, Checked, Instead};
 use crate::files::edit::{Before, Lock};
 use crate::rules::Host;
 
-/// What has become of a file.
+/// The result for a file.
 #[derive(Debug)]
 pub(super) enum Finished {
-    /// It said so already.
+    /// The file already had this content.
     Same,
-    /// It is not to be changed: this would be different.
+    /// The file is not changed, because of `--dry-run`. This would be the difference.
     Shown(String),
-    /// It is changed.
+    /// The file was changed.
     Changed {
-        /// Nothing stands in it any more.
+        /// Whether the file is empty now.
         nothing_left: bool,
     },
 }
 
-/// A file that is to be changed, under the lock of the rules.
+/// A file that is being changed, under the lock of the rules.
 #[derive(Debug)]
 pub(super) struct Editing {
     pub(super) loaded: Loaded,
@@ -39,11 +39,11 @@ impl Editing {
         let rules = loaded(args).map_err(HostError::unchanged)?.config.rules;
         let folder = if rules.is_dir() { rules.as_path() } else { rules.parent().unwrap_or(Path::new(".")) };
         let lock = Lock::of(folder).map_err(|error| unwritten(folder, &error))?;
-        // Another command may have changed them while this one waited.
+        // Another command may have changed the files while this one waited for the lock.
         Ok(Self { loaded: loaded(args).map_err(HostError::unchanged)?, _lock: lock })
     }
 
-    /// Checks the file with the text that `change` makes of it, and puts it in place.
+    /// Checks the file with the text that `change` makes of it, and replaces the file.
     pub(super) fn finish(
         &self,
         file: &Path,
@@ -66,7 +66,7 @@ impl Editing {
         Ok(Finished::Changed { nothing_left: new.trim().is_empty() })
     }
 
-    /// Everything as it would be. What is new of it is shown.
+    /// Checks everything with the new text. New diagnostics are shown.
     fn judge(&self, file: &Path, instead: &Instead) -> Result<(), HostError> {
         let Checked { diagnostics, .. } = config::check_with(&self.loaded.file, Some(instead));
         if diagnostics.errors() > 0 {
@@ -77,7 +77,7 @@ impl Editing {
         let known: Vec<&str> = self.loaded.found.list().iter().map(|one| one.message.as_str()).collect();
         let is_new = |one: &&config::Diagnostic| !known.contains(&one.message.as_str());
         let new: Vec<_> = diagnostics.list().iter().filter(is_new).cloned().collect();
-        // portward.toml names a host that would be gone.
+        // portward.toml names a host that would be missing.
         if let Some(names) = new.iter().find(|one| one.place.file == self.loaded.file) {
             let names = names.clone();
             let mut failed = HostError::found(&diagnostics.only(&[names]));
@@ -91,7 +91,7 @@ impl Editing {
         Ok(())
     }
 
-    /// The file in which a host of the rules stands.
+    /// The file that contains a host of the rules.
     fn file_of(&self, host: Host<'_>) -> PathBuf {
         self.loaded.table.file(host.source()).to_owned()
     }
@@ -107,7 +107,7 @@ pub(super) fn unwritten(file: &Path, error: &io::Error) -> HostError {
     HostError::no(format_args!("{} cannot be changed: {why}", file.display()))
 }
 
-/// Says in the host's file that it is enabled or not. What an administrator has said over the API gives way.
+/// Sets in the host's file whether the host is enabled. An override over the API is removed.
 pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result<(), HostError> {
     let editing = Editing::begin(args)?;
     let host = editing.loaded.host(name)?;
@@ -136,7 +136,7 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
         Finished::Same => true,
     };
     let is_changed = done.changed;
-    // Where the file said so already, an administrator may have said otherwise.
+    // If the file already had this value, there may still be an override with the other one.
     let was_overridden = host.own_enabled() != host.enabled_by_rules();
     let is_switched = is_running && (is_changed || was_overridden || host.own_enabled() != enabled);
     if is_switched && daemon::switch(args, host.name(), enabled)? {
@@ -154,7 +154,7 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
     done.report(args, &format!("{} is {word}{already} ({place})", host.name()))
 }
 
-/// Takes a host out of its file.
+/// Removes a host from its file.
 pub(super) fn remove(args: &Args, name: &str, how: How) -> Result<(), HostError> {
     let editing = Editing::begin(args)?;
     let host = editing.loaded.host(name)?;

@@ -1,4 +1,4 @@
-//! What the running daemon is told after a file was changed.
+//! Requests to the running daemon after a file was changed.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::admin::client::NoAnswer;
 use crate::cli::daemon::{encoded, field};
 use crate::cli::terminal;
 
-/// Has the daemon reload: what it warns of now and did not warn of before. `None`: none runs.
+/// Has the daemon reload. Returns the warnings that it did not have before. `None`: no daemon runs.
 pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, HostError> {
     let daemon = args.daemon.daemon();
     let before = daemon.get("/v1/status").unwrap_or_default();
     let list = field(&before, "warnings");
-    // The daemon names the first ones only: where there are more it cannot be told which are new.
+    // The daemon lists only the first warnings. If there are more, it is unknown which ones are new.
     let is_all = field(&before, "warning_count").as_u64() == list.as_array().map(|list| list.len() as u64);
     let is_known = |one: &Value| {
         !is_all
@@ -37,7 +37,7 @@ pub(super) fn reload(args: &Args) -> Result<Option<Vec<Value>>, HostError> {
     }
 }
 
-/// Enables or disables a host over the API; whether that changed anything.
+/// Enables or disables a host over the API. Returns whether that changed anything.
 pub(super) fn switch(args: &Args, name: &str, enabled: bool) -> Result<bool, HostError> {
     let verb = if enabled { "enable" } else { "disable" };
     let path = format!("/v1/hosts/{}/{verb}", encoded(name));

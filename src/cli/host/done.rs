@@ -1,4 +1,4 @@
-//! What a command that changes a host says in the end, to people and to programs.
+//! The final message of a command that changes a host, for people and for programs.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,21 @@ use super::{Args, HostError};
 use crate::cli::daemon::field;
 use crate::cli::terminal;
 
-/// What has become of a host.
+/// The result for a host.
 #[derive(Debug)]
 pub(super) struct Done {
     host: String,
     /// `added`, `enabled`, `disabled` or `removed`.
     did: &'static str,
-    /// False: it was so already.
+    /// `false`: the host already was in this state.
     pub(super) changed: bool,
-    /// The rules file; none: the host was made over the API.
+    /// The rules file. `None`: the host was made over the API.
     pub(super) file: Option<PathBuf>,
     pub(super) line: Option<u32>,
-    /// Whether the running daemon obeys. `None`: it was not asked, because nothing has changed.
+    /// Whether the change is in force in the running daemon. `None`: the daemon was not asked, because nothing has
+    /// changed.
     pub(super) in_force: Option<bool>,
-    /// What the daemon warns of since then.
+    /// New warnings of the daemon.
     diagnostics: Vec<Value>,
 }
 
@@ -38,14 +39,15 @@ impl Done {
         }
     }
 
-    /// The file is changed, and this is what the daemon has found when it read it. `None`: it does not run.
+    /// The file was changed, and these are the daemon's new warnings after it has read the file. `None`: it does not
+    /// run.
     pub(super) fn told(&mut self, new: Option<Vec<Value>>) {
         self.changed = true;
         self.in_force = Some(new.is_some());
         self.diagnostics = new.unwrap_or_default();
     }
 
-    /// Says it, in these words to people.
+    /// Prints the result. `words` is the text for people.
     pub(super) fn report(self, args: &Args, words: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.map(|file| file.display().to_string());
@@ -75,7 +77,7 @@ impl Done {
         Ok(())
     }
 
-    /// Shows what `--dry-run` would change.
+    /// Shows the change that `--dry-run` would make.
     pub(super) fn shown(&self, args: &Args, difference: &str) -> Result<(), HostError> {
         if args.daemon.json {
             let file = self.file.as_ref().map(|file| file.display().to_string());

@@ -102,7 +102,7 @@ pub(super) fn print_host(loaded: &Loaded, name: &str, is_json: bool) -> Result<(
     Ok(())
 }
 
-/// The name, and aliases.
+/// The name and the aliases.
 fn names(host: Host<'_>) -> String {
     let aliases: Vec<_> = host.aliases().map(|(alias, _)| alias).collect();
     if aliases.is_empty() {
@@ -112,7 +112,7 @@ fn names(host: Host<'_>) -> String {
     }
 }
 
-/// Whether it is, and on whose word.
+/// Whether the host is enabled, and why.
 fn enabled(host: Host<'_>) -> (Cow<'static, str>, Tone) {
     let tenant = host.tenant().and_then(Tenant::disabled_by);
     match (host.own_enabled(), host.enabled_by_rules(), tenant) {
@@ -134,7 +134,7 @@ fn list_of(json: &Value) -> Vec<String> {
     json.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }
 
-/// Every address once.
+/// Every address, without repetitions.
 fn targets(json: &Value) -> Vec<String> {
     let http = field(json, "http").as_array().into_iter().flatten();
     let once = Service::decided_once().map(|service| field(json, service.name()));

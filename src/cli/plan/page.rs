@@ -1,4 +1,4 @@
-//! Sections of tables and notes, written as text or as Markdown.
+//! A page of sections with tables and notes, written as text or as Markdown.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub(super) struct Section {
     notes: Vec<String>,
 }
 
-/// Rows under a heading; each row has as many cells.
+/// Rows under a heading. All rows have the same number of cells.
 #[derive(Debug)]
 struct Table {
     caption: Option<String>,
@@ -69,14 +69,14 @@ impl Section {
 }
 
 impl Page {
-    /// Adds a section, unless there is nothing in it.
+    /// Adds a section, unless it is empty.
     pub(super) fn add(&mut self, section: Section) {
         if !section.is_empty() {
             self.sections.push(section);
         }
     }
 
-    /// For the terminal.
+    /// The page as text for the terminal.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         for Section { title, tables, notes } in &self.sections {
@@ -93,7 +93,7 @@ impl Page {
         out
     }
 
-    /// To hand on.
+    /// The page as Markdown, to be passed on.
     pub(super) fn markdown(&self) -> String {
         let mut out = String::new();
         for Section { title, tables, notes } in &self.sections {
@@ -143,7 +143,7 @@ impl Table {
     }
 }
 
-/// What Markdown would take for something else than text.
+/// Escapes characters that have a meaning in Markdown.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in harmless(text).chars() {

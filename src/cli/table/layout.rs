@@ -1,10 +1,10 @@
-//! Which columns stand beside each other, and which have moved below.
+//! Decides which columns are beside each other and which have moved below.
 
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{GAP, Table};
 
-/// So far what stands below is indented, if the first column is that wide.
+/// The indentation of the second line, if the first column is that wide.
 const INDENT: usize = 4;
 
 /// The columns of a table on this terminal.
@@ -15,7 +15,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The first column always stays.
+    /// Makes the layout. The first column is never moved.
     pub(super) fn of(table: &Table) -> Self {
         let width = |number: usize, title: &String| {
             let cells = table.rows.iter().filter_map(|row| row.get(number)).map(|cell| cell.text.width());
@@ -36,18 +36,18 @@ impl Layout {
         layout
     }
 
-    /// The columns that stand beside each other, with their widths.
+    /// The columns beside each other, with their widths.
     pub(super) fn shown_columns(&self) -> impl Iterator<Item = (usize, usize)> {
         let widths = self.widths.iter().copied().enumerate();
         widths.filter(|(number, _)| !self.moved.contains(number))
     }
 
-    /// The columns that stand below, in the order of the titles.
+    /// The columns that have moved below, in the order of the titles.
     pub(super) fn moved(&self) -> &[usize] {
         &self.moved
     }
 
-    /// Where what stands below begins.
+    /// The indentation of the second line.
     pub(super) fn indent(&self) -> usize {
         self.widths.first().map_or(0, |first| (first + GAP).min(INDENT))
     }

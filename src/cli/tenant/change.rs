@@ -6,12 +6,12 @@ use super::{Args, TenantError, done, path};
 use crate::admin::client::NoAnswer;
 use crate::cli::daemon::field;
 
-/// How often a change is tried again that met another one.
+/// How often a change is tried again if another change came in between.
 const TRIES: u32 = 5;
-/// The daemon's status where If-Match does not hold (RFC 9110 section 15.5.13).
+/// The daemon's status if If-Match does not match (RFC 9110 section 15.5.13).
 const PRECONDITION_FAILED: u16 = 412;
 
-/// A tenant as it is said on the command line.
+/// A tenant in the arguments of the command line.
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// Its id: 1 to 64 of A-Z a-z 0-9 . _ -
@@ -33,7 +33,7 @@ pub(super) struct New {
     disabled: bool,
 }
 
-/// What is to be different.
+/// The changes of a tenant's name and realms.
 #[derive(Debug, clap::Args)]
 pub(super) struct Set {
     /// Its id
@@ -52,7 +52,7 @@ pub(super) struct Set {
     no_realms: bool,
 }
 
-/// Where to.
+/// The new target or parent of a tenant.
 #[derive(Debug, clap::Args)]
 pub(super) struct Move {
     /// Its id
@@ -71,7 +71,7 @@ pub(super) struct Move {
     no_parent: bool,
 }
 
-/// One text, or a list of several.
+/// One text as a string, or several as a list.
 fn one_or_more(texts: &[String]) -> Value {
     match texts {
         [one] => one.as_str().into(),
@@ -146,7 +146,7 @@ fn put(definition: &mut Map<String, Value>, key: &str, value: Option<Value>, is_
     }
 }
 
-/// Changes what a tenant is made of, and nothing that another program changes meanwhile.
+/// Changes the definition of a tenant. Changes that another program makes meanwhile are kept.
 fn alter(args: &Args, id: &str, change: impl Fn(&mut Map<String, Value>)) -> Result<bool, TenantError> {
     let (daemon, path) = (args.daemon.daemon(), path(id, "")?);
     let mut tries = 0;

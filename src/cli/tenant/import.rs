@@ -11,12 +11,12 @@ use crate::cli::daemon::field;
 use crate::cli::terminal;
 use crate::import::{Change, ExistingTenant, KAZOO, Plan, PlannedTenant, plan, read};
 
-/// The longest file that is read, in octets: a hundred thousand accounts are far from it.
+/// The longest file that is read, in octets. A hundred thousand accounts need much less.
 const LONGEST: u64 = 256 * 1024 * 1024;
-/// How long the body of one request may become, in octets. The daemon takes 64 KiB.
+/// The longest body of a request, in octets. The daemon accepts 64 KiB.
 const BODY: usize = 48 * 1024;
 
-/// Whose accounts.
+/// The system whose accounts are imported.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum From {
     /// Account documents of Kazoo: one, a list of them, or CouchDB's answer to _all_docs?include_docs=true
@@ -30,7 +30,7 @@ pub(super) enum From {
     Kazoo(Kazoo),
 }
 
-/// How.
+/// The arguments of an import from Kazoo.
 #[derive(Debug, clap::Args)]
 pub(super) struct Kazoo {
     /// The file; `-` is standard input
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, from: &From) -> Result<(), TenantError> {
     Ok(())
 }
 
-/// The tenants that there are. A dry run can do with what the files say.
+/// The existing tenants. A dry run may use the tenants in the files.
 fn existing(args: &Args, is_dry: bool) -> Result<Vec<Value>, TenantError> {
     match args.daemon.daemon().list("tenants", "", usize::MAX) {
         Ok((list, _)) => Ok(list),
@@ -98,7 +98,7 @@ fn known(tenant: &Value) -> Option<(Box<str>, ExistingTenant)> {
         name: text("name"),
         parent: text("parent"),
         realms: texts(field(tenant, "realms")).into_iter().map(Into::into).collect(),
-        // What the definition says: an administrator may have said otherwise, and that stays.
+        // The value in the definition. An administrator's override may differ, and stays.
         enabled: field(tenant, "enabled_by_rules").as_bool() == Some(true),
         has_target: !field(tenant, "own_target").is_null(),
         of_rules: definition.is_null().then(|| text("rule").unwrap_or_default().into()),
@@ -114,7 +114,7 @@ fn definitions(existing: &[Value]) -> BTreeMap<&str, &Map<String, Value>> {
     pairs.collect()
 }
 
-/// What the body says of one tenant; null: it goes.
+/// The entry of one tenant in the body. Null: the tenant is removed.
 fn wanted(kazoo: &Kazoo, change: &Change, before: Option<&Map<String, Value>>) -> Value {
     let (wanted, mut definition) = match change {
         Change::Remove => return Value::Null,
@@ -140,7 +140,8 @@ fn wanted(kazoo: &Kazoo, change: &Change, before: Option<&Map<String, Value>>) -
     Value::Object(definition)
 }
 
-/// In requests that the daemon takes, parents first. Each is all or nothing.
+/// Sends the changes in requests that the daemon accepts, parents first. Each request is carried out as a whole or not
+/// at all.
 fn carry_out(
     args: &Args,
     kazoo: &Kazoo,

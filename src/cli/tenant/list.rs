@@ -1,4 +1,4 @@
-//! `portward tenant list` and `show`: of the running daemon, or of the files where none runs.
+//! `portward tenant list` and `show`: the tenants of the running daemon, or of the files if no daemon runs.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::rules::near;
 use crate::state::made::{self, tenants::Tenants};
 use crate::state::overrides;
 
-/// Which tenants are wanted.
+/// The filter for tenants.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
     /// Part of an id or a name
@@ -31,7 +31,7 @@ pub(super) struct Filters {
     disabled: bool,
 }
 
-/// What the files say, where no daemon runs.
+/// The tenants in the files, if no daemon runs.
 pub(super) struct OfFiles {
     table: rules::Table,
     tenants: Tenants,
@@ -57,7 +57,7 @@ impl OfFiles {
         TenantContext { table: &self.table, tenants: &self.tenants, state: &self.state }
     }
 
-    /// All of them, as the daemon would list them.
+    /// All tenants in the form of the daemon's list.
     pub(super) fn all(&self) -> Vec<Value> {
         self.table.tenants().iter().map(|tenant| tenant_to_json(self.seen(), tenant)).collect()
     }
@@ -175,7 +175,7 @@ fn made_by(tenant: &Value) -> String {
     }
 }
 
-/// Whether it is, and on whose word.
+/// Whether the tenant is enabled, and why.
 fn enabled(tenant: &Value) -> (&'static str, Tone) {
     let is = |name: &str| field(tenant, name).as_bool() == Some(true);
     match (is("enabled"), is("enabled_by_rules"), is("alive")) {

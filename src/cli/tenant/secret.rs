@@ -1,4 +1,5 @@
-//! `portward tenant password` and `secret`. Neither is ever an argument: arguments are seen by every user of the machine.
+//! `portward tenant password` and `secret`. A password or secret is never an argument, because every user of the
+//! machine can see arguments.
 
 use std::io::{IsTerminal as _, Read as _};
 
@@ -11,12 +12,12 @@ use crate::cli::daemon::field;
 use crate::cli::terminal;
 use crate::credentials::{BCRYPT_LENGTH, MOST_SECRETS};
 
-/// How much work it is to compute a hash: 2 to the power of this. Logins are verified once in five minutes.
+/// The cost of a hash, as the exponent of 2. Logins are verified once in five minutes.
 const COST: u32 = 10;
-/// How many octets a secret has that is made here. It is written in hex digits.
+/// The length of a generated secret in octets. It is written in hex digits.
 const SECRET: usize = 32;
 
-/// Whose.
+/// The arguments of `portward tenant password`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Password {
     /// The tenant's id
@@ -34,7 +35,7 @@ pub(super) struct Password {
     print: bool,
 }
 
-/// Which.
+/// The arguments of `portward tenant secret`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Secret {
     /// The tenant's id
@@ -101,7 +102,7 @@ pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), TenantError> {
         );
     } else {
         match shown {
-            // It alone, so that a script can take it.
+            // Only the secret is printed, so that a script can use it.
             Some(secret) => terminal::print_line(secret),
             None => done(args, id, "changed", *field(&answer, "changed") == Value::Bool(true)),
         }
@@ -109,13 +110,13 @@ pub(super) fn secret(args: &Args, wanted: &Secret) -> Result<(), TenantError> {
     Ok(())
 }
 
-/// A secret that cannot be guessed.
+/// An unpredictable secret.
 fn random() -> Zeroizing<String> {
     let key = crate::state::secret::random();
     Zeroizing::new(key.iter().take(SECRET).map(|octet| format!("{octet:02x}")).collect())
 }
 
-/// A line of standard input, or one that is typed twice on the terminal, which does not show it.
+/// A line of standard input, or a text that is typed twice on the terminal without being shown.
 fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, TenantError> {
     let line = match (is_stdin, std::io::stdin().is_terminal()) {
         (true, _) => line()?,
@@ -143,7 +144,7 @@ fn read(is_stdin: bool, what: &str) -> Result<Zeroizing<String>, TenantError> {
 /// The longest line that is read.
 const LINE: usize = 4096;
 
-/// What stands before the end of the line. Octet by octet, so that nothing behind it is taken.
+/// Reads up to the end of the line, octet by octet, so that nothing after it is consumed.
 fn line() -> Result<Zeroizing<String>, TenantError> {
     let unread = |why: String| TenantError::no(format_args!("standard input cannot be read: {why}"));
     let mut octets = Zeroizing::new(Vec::with_capacity(LINE));
@@ -160,7 +161,7 @@ fn line() -> Result<Zeroizing<String>, TenantError> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Asks on the terminal, which does not show what is typed.
+/// Asks on the terminal, which does not show the typed text.
 fn asked(what: &str) -> Result<Zeroizing<String>, TenantError> {
     let unread =
         |error: rustix::io::Errno| TenantError::no(format_args!("the terminal cannot be used: {error}"));

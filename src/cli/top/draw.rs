@@ -1,5 +1,5 @@
-//! How it looks: a line on top, rates where there is room, the chosen pane, the keys. At any size: columns and parts that have
-//! no room are left out, the least important first.
+//! The drawing: a line on top, rates if there is room, the chosen pane, the keys. It works at any size. If there is no
+//! room, the least important columns and parts are left out first.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ use crate::cli::terminal::harmless;
 use crate::log::human;
 use crate::service::Service;
 
-/// The least room for a column that takes what is left.
+/// The smallest width of a column that takes the remaining width.
 const LEAST: u16 = 10;
-/// From this height on the rates stand above every other pane, and from these on three panes stand below it.
+/// The heights from which the rates are above every other pane, and from which three panes are below it.
 const WITH_RATES: u16 = 18;
 const WITH_MORE: (u16, u16) = (110, 34);
 
@@ -105,7 +105,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &TopState, panes: &mut Panes, co
     }
 }
 
-/// What runs, and whether anything is wrong with it.
+/// The version and state of the daemon, and whether anything is wrong.
 fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
     if let Some((why, time)) = seen.gone_for(Instant::now()) {
         let since = human(Duration::from_secs(time.as_secs()));
@@ -141,7 +141,7 @@ fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
     Line::from(spans)
 }
 
-/// The names of the panes, or of the chosen one where there is no room for all.
+/// The names of the panes. If there is no room for all, only the name of the chosen one.
 fn names<'a>(chosen: Pane, width: u16, look: Styles) -> Line<'a> {
     let name = |(number, pane): (usize, Pane)| {
         let style = if pane == chosen { look.chosen() } else { Style::new() };
@@ -156,7 +156,7 @@ fn names<'a>(chosen: Pane, width: u16, look: Styles) -> Line<'a> {
     Line::from(vec![Span::styled(format!(" {number}{of} {} ", chosen.name()), look.chosen())])
 }
 
-/// As many keys as there is room for; how to quit in any case.
+/// As many keys as fit. The key to quit is always shown.
 fn keys<'a>(width: u16, look: Styles) -> Line<'a> {
     let mut kept: Vec<_> = KEYS.to_vec();
     let line = |keys: &[(&'static str, &'static str)]| {
@@ -186,7 +186,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, look: Styles) {
     frame.render_widget(Paragraph::new(Text::from(lines.to_vec())), area);
 }
 
-/// The first columns that there is room for, with their numbers.
+/// The first columns that fit, with their numbers.
 fn fitting(columns: &[Column], width: u16) -> &[Column] {
     let needed = |column: &Column| if column.width == 0 { LEAST } else { column.width } + 2;
     let mut left = width.saturating_add(2);
@@ -204,7 +204,7 @@ fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, look: Sty
     let has_flexible = columns.iter().any(|column| column.width == 0);
     let widths = columns.iter().enumerate().map(|(at, column)| match column.width {
         0 => Constraint::Fill(1),
-        // Where no column takes what is left the last one does.
+        // If no column takes the remaining width, the last column does.
         _ if is_last(at) && !has_flexible => Constraint::Fill(1),
         width => Constraint::Length(width),
     });
@@ -294,7 +294,7 @@ mod tests {
         assert!(lines[3].contains("172.31.31.2:443") && lines[3].contains("down"), "{lines:#?}");
     }
 
-    /// At any size, and before the daemon has answered.
+    /// The test draws at many sizes, also before the daemon has answered.
     #[test]
     fn no_size_is_too_small_or_too_large() {
         for (width, height) in [(1, 1), (2, 3), (7, 4), (20, 6), (40, 10), (80, 24), (110, 34), (400, 200)] {

@@ -1,4 +1,4 @@
-//! Asks the daemon again and again. A question that is not answered is asked again at the next time, for ever.
+//! Asks the daemon at intervals. If there is no answer, the daemon is asked again at the next interval, without end.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use crate::cli::daemon::Daemon;
 
 /// How many entries of each list are asked for.
 const ENTRIES: usize = 100;
-/// The hour changes every ten seconds.
+/// How often the last hour is asked for. It changes every ten seconds.
 const HISTORY: Duration = Duration::from_secs(10);
 
-/// Which daemon is asked, and how often.
+/// The daemon that is asked, and the interval.
 pub(super) struct Source {
     pub(super) daemon: Daemon,
     pub(super) interval: Duration,
 }
 
-/// What the daemon has said at one time. What it does not know is null.
+/// The daemon's answers at one time. An unknown value is null.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) status: Value,
@@ -26,15 +26,15 @@ pub(super) struct Told {
     pub(super) top: Value,
     pub(super) targets: Value,
     pub(super) blacklist: Value,
-    /// Asked for less often; `None`: not this time.
+    /// The last hour, which is asked for less often. `None`: not this time.
     pub(super) history: Option<Value>,
 }
 
-/// That, or why there is no answer.
+/// The daemon's answers, or why there are none.
 pub(super) type Answer = Result<Told, NoAnswer>;
 
 impl Source {
-    /// Asks until `tell` says that its listener is gone.
+    /// Asks until `tell` returns that its listener is gone.
     pub(super) fn run(self, tell: impl Fn(Answer) -> bool) {
         let mut hour = None::<Instant>;
         loop {
@@ -63,7 +63,7 @@ impl Source {
         })
     }
 
-    /// A daemon of another version may not know it: null.
+    /// A daemon of another version may not have this resource. Then the result is null.
     fn optional(&self, path: &str) -> Result<Value, NoAnswer> {
         match self.daemon.get(path) {
             Err(NoAnswer::Refused(404, _)) => Ok(Value::Null),

@@ -1,13 +1,13 @@
-//! What is chosen by keys: the pane, its order, how far it is scrolled. Pure.
+//! The choices that are made by keys: the pane, its order, and its scroll position. Pure.
 
 use std::ops::{Index, IndexMut};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// What is shown of the daemon.
+/// The panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Pane {
-    /// What happens of each service.
+    /// The rates of each service.
     Rates,
     /// The newest decisions.
     #[default]
@@ -25,7 +25,7 @@ pub(super) enum Pane {
 }
 
 impl Pane {
-    /// Every one, in the order of their keys.
+    /// All panes, in the order of their keys.
     pub(super) const ALL: [Self; 7] = [
         Self::Rates,
         Self::Decisions,
@@ -36,7 +36,7 @@ impl Pane {
         Self::Blacklist,
     ];
 
-    /// Its name over the pane.
+    /// The name above the pane.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Rates => "Rates",
@@ -53,11 +53,11 @@ impl Pane {
 /// How one pane is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Shown {
-    /// By which column it is sorted; `None`: as the daemon has sorted it.
+    /// The column by which it is sorted. `None`: in the daemon's order.
     pub(super) sort: Option<usize>,
-    /// The other way round.
+    /// Whether the order is reversed.
     pub(super) reversed: bool,
-    /// How many rows are above the first one that is shown.
+    /// How many rows are above the first visible one.
     pub(super) scroll: usize,
 }
 
@@ -103,38 +103,38 @@ impl IndexMut<Pane> for PerPane {
     }
 }
 
-/// All of them, and which one is chosen.
+/// The settings of all panes, and the chosen pane.
 #[derive(Debug, Default)]
 pub(super) struct Panes {
     chosen: Pane,
     shown: PerPane,
     paused: bool,
     help: bool,
-    /// Rows that the chosen pane shows at a time, and its columns, as it was drawn last.
+    /// How many rows the chosen pane shows at a time, and how many columns it has, when it was last drawn.
     size: (usize, usize),
 }
 
-/// What comes after a key.
+/// What follows after a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     /// The screen is drawn again.
     Draw,
-    /// The end.
+    /// The program ends.
     Quit,
 }
 
 impl Panes {
-    /// The pane that is chosen.
+    /// The chosen pane.
     pub(super) fn chosen(&self) -> Pane {
         self.chosen
     }
 
-    /// How a pane is shown.
+    /// The settings of a pane.
     pub(super) fn of(&self, pane: Pane) -> Shown {
         self.shown[pane]
     }
 
-    /// Whether answers are left aside.
+    /// Whether new answers are ignored.
     pub(super) fn is_paused(&self) -> bool {
         self.paused
     }
@@ -144,8 +144,8 @@ impl Panes {
         self.help
     }
 
-    /// The chosen pane has so many rows, of which so many are shown at a time, and so many columns. Its scroll never goes
-    /// beyond its end.
+    /// Tells the size of the chosen pane: `rows` rows in all, how many are shown at a time, and the number of columns.
+    /// The scroll position never goes beyond the end.
     pub(super) fn fit(&mut self, rows: usize, at_a_time: usize, columns: usize) {
         self.size = (at_a_time, columns);
         let most = rows.saturating_sub(at_a_time);
@@ -157,7 +157,7 @@ impl Panes {
         &mut self.shown[self.chosen]
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub(super) fn key(&mut self, key: KeyEvent) -> After {
         let page = self.size.0.max(1);
         match key.code {

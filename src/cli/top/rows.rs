@@ -1,5 +1,5 @@
-//! What stands in a pane: columns and rows, out of what the daemon has said. Pure. The most important columns stand first,
-//! because a narrow terminal has no place for the last ones.
+//! The content of a pane: columns and rows, made from the daemon's answers. Pure. The most important columns come
+//! first, because a narrow terminal has no room for the last ones.
 
 use std::cmp::Ordering;
 
@@ -17,9 +17,9 @@ use crate::service::Service;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) title: &'static str,
-    /// How wide it is; 0: it takes what the others leave.
+    /// The width. 0: the column takes the remaining width.
     pub(super) width: u16,
-    /// Numbers stand at the right.
+    /// Whether the text is aligned to the right, as numbers are.
     pub(super) right: bool,
 }
 
@@ -36,7 +36,7 @@ const fn number(title: &'static str, width: u16) -> Column {
 pub(super) struct Cell {
     pub(super) text: String,
     pub(super) tone: Tone,
-    /// By which it is sorted, where it is a number.
+    /// The value for sorting, if the cell is a number.
     number: Option<f64>,
 }
 
@@ -59,7 +59,7 @@ impl Cell {
         Self::number(count, format!("{count:.0}"))
     }
 
-    /// A text of the daemon's; `-`: it has none.
+    /// A text of the daemon. `-`: there is none.
     fn of(value: &Value) -> Self {
         match value {
             Value::Null => Self::text("-", Tone::Faint),
@@ -69,17 +69,17 @@ impl Cell {
     }
 }
 
-/// What stands in a pane.
+/// The content of a pane.
 #[derive(Debug, PartialEq)]
 pub(super) struct Rows {
     pub(super) columns: &'static [Column],
     pub(super) rows: Vec<Vec<Cell>>,
-    /// What is said where there is no row.
+    /// The text if there is no row.
     pub(super) none: &'static str,
 }
 
 impl Rows {
-    /// What stands in this pane, in the order in which it is shown.
+    /// The content of this pane, in the order in which it is shown.
     pub(super) fn of(pane: Pane, seen: &TopState, shown: Shown) -> Self {
         let told = &seen.told;
         let mut rows = match pane {
@@ -101,7 +101,7 @@ impl Rows {
     }
 }
 
-/// Numbers fall, text rises.
+/// The order of cells: numbers descend, and texts ascend.
 fn compare(one: Option<&Cell>, other: Option<&Cell>) -> Ordering {
     let (Some(one), Some(other)) = (one, other) else { return Ordering::Equal };
     match (one.number, other.number) {
@@ -118,7 +118,7 @@ fn seconds(top: &Value) -> f64 {
     field(top, "seconds").as_f64().unwrap_or(1.0).max(1.0)
 }
 
-/// A number a second, in few characters.
+/// A number in a second, in few characters.
 pub(super) fn short(rate: f64) -> String {
     match rate {
         0.0 => "0".to_owned(),
@@ -128,14 +128,14 @@ pub(super) fn short(rate: f64) -> String {
     }
 }
 
-/// A column of numbers as small bars, the newest at the right, in at most `width` characters.
+/// A series of numbers as small bars, the newest at the right, in at most `width` characters.
 pub(super) fn bars(numbers: &[u64], width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     if width == 0 || numbers.is_empty() {
         return String::new();
     }
     let each = numbers.len().div_ceil(width);
-    // The newest character is whole.
+    // The newest bar stands for a full number of steps.
     let sums: Vec<u64> = numbers.rchunks(each).rev().map(|chunk| chunk.iter().sum()).collect();
     let most = sums.iter().copied().max().unwrap_or_default().max(1);
     let bar = |sum: &u64| match sum {
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(bars(&[5, 0, 0, 5, 5], 2), "▅█", "the newest character is whole");
     }
 
-    /// What a client or an administrator has typed does not steer the terminal.
+    /// Texts that a client or an administrator has typed do not steer the terminal.
     #[test]
     fn hostile_text_is_text() {
         let mut seen = TopState::default();

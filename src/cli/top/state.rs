@@ -1,4 +1,4 @@
-//! What the daemon has said, and the rates that follow from two of its answers. Pure: the time is an argument.
+//! The daemon's answers, and the rates computed from two of them. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,20 @@ use super::fetch::{Answer, Told};
 use crate::cli::daemon::field;
 use crate::service::{PerService, Service};
 
-/// Numbers of a service that only grow.
+/// How many counters of a service only grow.
 const COUNTED: usize = 5;
 
-/// What happens of one service now.
+/// The present rates of one service.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Rate {
-    /// Connections that are open.
+    /// The number of open connections.
     pub(super) open: u64,
-    /// A second: connections opened, requests forwarded, refused, octets to the target and to the client.
+    /// In a second: connections opened, requests forwarded, requests refused, octets to the target, octets to the
+    /// client.
     pub(super) per_second: [f64; COUNTED],
 }
 
-/// What was counted when.
+/// Counters and the time at which they were read.
 #[derive(Debug, Clone)]
 struct Sample {
     at: Instant,
@@ -33,7 +34,7 @@ struct Sample {
 pub(super) struct TopState {
     pub(super) told: Told,
     pub(super) rates: PerService<Rate>,
-    /// Decisions of the last hour, one number a step.
+    /// Decisions of the last hour by service, one number for each step.
     pub(super) hour: PerService<Vec<u64>>,
     /// Why there is no answer, and since when.
     pub(super) gone: Option<(String, Instant)>,
@@ -41,7 +42,7 @@ pub(super) struct TopState {
 }
 
 impl TopState {
-    /// Takes an answer that came at `now`.
+    /// Handles an answer that came at `now`.
     pub(super) fn take(&mut self, answer: Answer, now: Instant) {
         let mut told = match answer {
             Ok(told) => told,
@@ -80,7 +81,7 @@ impl TopState {
 impl Sample {
     fn since(&self, last: &Self, service: Service) -> [f64; COUNTED] {
         let seconds = self.at.saturating_duration_since(last.at).as_secs_f64();
-        // After a restart counters begin again.
+        // After a restart the counters begin again.
         if seconds <= 0.0 || self.uptime < last.uptime {
             return [0.0; COUNTED];
         }
@@ -110,7 +111,7 @@ fn counted(status: &Value, service: Service) -> [u64; COUNTED] {
     ]
 }
 
-/// A number, or all numbers in an object.
+/// A number, or the sum of all numbers in an object.
 fn sum(value: &Value) -> u64 {
     match value {
         Value::Object(fields) => fields.values().filter_map(Value::as_u64).sum(),
