@@ -76,6 +76,7 @@ mod targets;
 mod tenants;
 mod tenants_api;
 mod tenants_story;
+mod third_party;
 mod tls;
 mod unread;
 mod volume;
