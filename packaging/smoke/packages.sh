@@ -24,6 +24,17 @@ packages_look() {
     rpmlint -c packaging/rpm/rpmlint.toml "$rpm" >"$work/rpmlint" 2>&1 && grep -q ' 0 errors, 0 warnings' "$work/rpmlint" ||
         { cat "$work/rpmlint"; fail "rpmlint has something to say"; }
 
+    step "the SBOM and the licences of all crates, beside the program in both packages"
+    mkdir -p "$work/deb.tree" "$work/rpm.tree"
+    dpkg-deb -x "$deb" "$work/deb.tree"
+    rpm2archive - <"$rpm" | tar -xz -C "$work/rpm.tree"
+    local version
+    version=$(dpkg-deb -f "$deb" Version)
+    papers_look deb "$version"
+    papers_look rpm "$version"
+    rpm -qp --nosignature --qf '%{LICENSE}\n' "$rpm" | grep -q '^Apache-2.0 AND .* AND MPL-2.0 AND ' ||
+        fail "the rpm's License tag is not that of the whole program"
+
     step "the files of both packages, with modes and owners"
     dpkg-deb -c "$deb" | awk '$1 !~ /^d/ { sub(/^\./, "", $6); print $1, $2, $6 }' | sort -k3 >"$work/deb.files"
     rpm -qplv --nosignature "$rpm" 2>/dev/null | awk '$1 !~ /^d/ { print $1, $3 "/" $4, $9 }' | sort -k3 >"$work/rpm.files"
@@ -33,4 +44,9 @@ packages_look() {
         if [ -n "${UPDATE_GOLDEN-}" ]; then cp "$work/$kind.files" packaging/expected.$kind; fi
         diff -u packaging/expected.$kind "$work/$kind.files" || fail "the $kind holds other files than packaging/expected.$kind"
     done
+}
+
+papers_look() {
+    python3 "$here/parts.py" "$work/$1.tree/usr/bin/portward" "$work/$1.tree/usr/share/doc/portward" "$2" ||
+        fail "what the $1 says of its parts"
 }
