@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::Stall;
 
-/// How long the peer may take no octet of what is written.
+/// How long the peer may go without reading a single octet.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connection.

@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// short time many silent connections are closed quickly, so that an administrator who is behind them in the kernel's
 /// queue gets a turn.
 const FIRST_GRACE: Duration = Duration::from_millis(250);
-/// How long a client may take to send a request, and to close.
+/// How long a client may take to send a request, and how long to close.
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long a client may take to read an answer.
 const ANSWER: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! `portward connections`: the live connections, and the end of one.
+//! `portward connections`: lists the live connections, and ends one.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use super::values::empty_or;
 use super::walk::{Section, Value};
 use super::{Admin, AdminHosts, CertificateSource, TokenFor};
 
-/// Reads the section. `services` are the sockets of the services, `certificates` those of `[tls]`.
+/// Reads the section. `services` are the sockets of the services. `certificates` are the certificates of `[tls]`.
 pub(super) fn read(
     mut section: Section<'_>,
     services: &[Placed<'_>],

@@ -22,7 +22,7 @@ use crate::service::{PerService, Service, ServiceSet, Transport};
 pub struct Config {
     /// The file that it was read from.
     pub file: PathBuf,
-    /// The rules: a directory of `*.toml`, or one file. Absolute, or relative to the working directory.
+    /// The rules: a directory of `*.toml`, or one file. The path is absolute, or relative to the working directory.
     pub rules: PathBuf,
     /// The folder for state (blacklist, keys of tokens).
     pub state: PathBuf,
@@ -47,7 +47,7 @@ pub struct Config {
     pub guard: Policy,
     /// Deadlines, and the minimum rate of a body.
     pub limits: Limits,
-    /// What is logged, and how.
+    /// The settings of the log.
     pub log: Log,
     /// Administration.
     pub admin: Admin,
@@ -222,7 +222,7 @@ pub struct IdleTimeouts {
     /// HTTP: between requests, and while a client stalls in a body. LDAP: without a message. Other services: without a
     /// byte.
     pub services: PerService<Duration>,
-    /// WebSocket tunnels, without a byte.
+    /// WebSocket tunnels: without a byte.
     pub tunnel: Duration,
 }
 
@@ -249,7 +249,7 @@ pub enum LogFormat {
     /// The text form of the reference implementation.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object for each line.
     Json,
 }
 
@@ -271,7 +271,7 @@ pub struct Log {
 /// `[admin]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
-    /// Path of the socket.
+    /// The path of the socket.
     pub socket: PathBuf,
     /// The address for API, metrics and dashboard, for clients with a token. `None`: only the socket is open.
     pub listen: Option<SocketAddr>,

@@ -93,7 +93,7 @@ fn poll_unwanted(
     }
 }
 
-/// Reads `count` octets of a connection that is not decided, and drops them.
+/// Reads and discards `count` octets of a connection that is not decided.
 ///
 /// # Errors
 /// How the connection ended instead.
@@ -181,7 +181,7 @@ fn holds_nothing(filled: &[u8]) -> bool {
     matches!(filled, [] | [b'\r'])
 }
 
-/// More bytes, or the end.
+/// Waits for more bytes, or for the end of the connection.
 fn poll_more(
     cx: &mut Context<'_>,
     client: &mut Client,

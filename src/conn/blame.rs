@@ -9,7 +9,7 @@ use crate::io::Leg;
 use crate::reason::Reason;
 use crate::tls;
 
-/// A target that was connected to.
+/// A target to which the connection was made.
 pub(super) struct Suspect<'a> {
     /// The connection to the target.
     pub(super) leg: &'a mut Leg,

@@ -136,7 +136,7 @@ impl<'a> Report<'a> {
         shared.log.decision(config.log.format, &line(&about, subject, done), config.log.query);
     }
 
-    /// Writes the second line of a connection that was accepted at `since`, if that is wanted (`log.ended`).
+    /// Writes the second line of a connection that was accepted at `since`, if that is configured (`log.ended`).
     pub(super) fn ended(&self, since: Instant, ending: Ending, moved: Moved) {
         let Self { shared, config, told: Told { about, .. }, .. } = *self;
         if config.log.ended.contains(about.service) {

@@ -171,7 +171,7 @@ struct Turn<'s> {
     who: IpAddr,
     /// How the request came to Portward, and from where.
     forwarding: Forwarding,
-    /// The status that the client gets; 0: none yet.
+    /// The status that the client gets. 0: none yet.
     status: AtomicU16,
     /// The fields that the rule sets in answers, once such a rule is known.
     response: OnceLock<&'s [ResponseField]>,
@@ -188,7 +188,7 @@ struct Begun {
 }
 
 impl<'s> Turn<'s> {
-    /// Takes the head of `request`, the first `len` bytes, out of the client's buffer.
+    /// Takes the head of `request`, which has `len` bytes, out of the client's buffer.
     fn begin(
         client: &mut Client,
         (snapshot, changes): (&'s Arc<Snapshot>, u64),
@@ -286,7 +286,7 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// The request as the log shows it.
+    /// The subject of the request for the log.
     fn subject(&self) -> Subject<'_> {
         Subject::Http {
             host: self.asked.host(),

@@ -35,7 +35,7 @@ pub(super) struct Ldap {
 /// The first message that asks for a host, or that is refused.
 pub(super) struct First {
     what: What,
-    /// The host that it asks for, for the log.
+    /// The host in the message, for the log.
     host: Box<[u8]>,
 }
 
@@ -131,7 +131,7 @@ impl Protocol for Ldap {
 
     fn undecided(&self, _: &[u8], ending: Ending) -> Ending {
         match ending.reason {
-            // A client that has got its answers may close.
+            // A client may close after it has got its answers.
             Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Responsible::Client),
             Some(Reason::Silent) if self.asked_for_tls => {
                 Ending::because(ending.stage, ending.whose, Reason::Timeout)

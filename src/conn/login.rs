@@ -29,7 +29,7 @@ pub(super) struct Login<'a> {
 }
 
 impl Login<'_> {
-    /// The target has answered.
+    /// Handles the target's answer.
     pub(super) fn answered(&self, response: &Response, head: &[u8]) {
         match (response.status, self.credentials) {
             (401, _) => self.refused(response, head),

@@ -1,6 +1,6 @@
-//! What a PBX's answers to a client's logins mean for the guard (contract section 6). A confirmed registration or bind adds a
-//! name to those of the client's address, and the connection stays when the address is listed. A refused login is an
-//! offence.
+//! The effect of a PBX's answers to a client's logins on the guard (contract section 6). A confirmed registration or
+//! bind adds a name to those of the client's address, and the connection stays when the address is listed. A refused
+//! login is an offence.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
@@ -93,7 +93,7 @@ impl LoginResults {
         self.told.about.carrier.transport()
     }
 
-    /// What carries the connection.
+    /// The carrier of the connection.
     pub(super) fn carrier(&self) -> Carrier {
         self.told.about.carrier
     }

@@ -30,7 +30,7 @@
 //! | `certificate` | the verdict on a client's certificate (SIP and H.323) |
 //! | `sip::screen` | the checks of every SIP request before it is routed: sanity, scanners, rates |
 //! | `sip::credential` | the effect of a verdict on a credential: client, log and guard |
-//! | `sip::judge`, `h323::judge` | messages after the message that decided |
+//! | `sip::policy`, `h323::policy` | messages after the message that decided |
 //! | `h323::registering` | the names that an H.323 gatekeeper confirms |
 //! | `login_results` | the effect of a PBX's answers to logins on the guard |
 //! | `leave` | when Portward ends a relay itself, and how it tells both sides |

@@ -268,7 +268,7 @@ async fn send_while_there(client: &mut Client, back: &mut Vec<u8>) -> Result<(),
     }
 }
 
-/// Sends what is in `back` to the client, and empties it.
+/// Sends the octets in `back` to the client, and empties `back`.
 async fn send(client: &mut Client, back: &mut Vec<u8>) -> Result<(), Ending> {
     let octets = std::mem::take(back);
     if octets.is_empty() { Ok(()) } else { ask::send(client, &octets).await }

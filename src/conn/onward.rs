@@ -68,7 +68,7 @@ fn agrees(head: &[u8], response: &Response, accept: &str) -> bool {
 /// An unpredictable mask (RFC 6455 section 5.3).
 fn mask() -> [u8; 4] {
     let mut mask = [0; 4];
-    // Without random numbers there would be no TLS either.
+    // Without random numbers TLS would not work either.
     let _ = crate::tls::provider().secure_random.fill(&mut mask);
     mask
 }

@@ -8,7 +8,7 @@ use crate::upstream::Connection;
 
 /// A WebSocket, and the host that it was opened for.
 pub(super) struct Tunnel {
-    /// The connection that switched protocols.
+    /// The connection to the target, which has switched protocols.
     pub(super) target: Connection,
     /// The host by its name in the table.
     pub(super) host: Box<str>,

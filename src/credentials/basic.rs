@@ -94,7 +94,7 @@ mod tests {
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==, Basic YTpi",
             "Basic YTpiOmM_",
             "Basic =",
-            // No colon, NUL, line feed, DEL.
+            // No colon, a NUL, a line feed, and a DEL.
             "Basic YQ==",
             "Basic YTpiAGM=",
             "Basic YTpiCmM=",

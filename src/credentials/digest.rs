@@ -68,7 +68,7 @@ fn hex(octets: &[u8]) -> String {
 pub struct DigestLogin<'a> {
     /// The user's name.
     pub username: &'a [u8],
-    /// Where.
+    /// The realm of the user.
     pub realm: &'a [u8],
     /// The nonce of the challenge.
     pub nonce: &'a [u8],

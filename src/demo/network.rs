@@ -28,7 +28,7 @@ const EXAMPLE: &str = include_str!("../../rules/examples/dvl-ckl2.net.toml");
 /// The telephone that has a certificate, by its hardware ID.
 pub(super) const PHONE: &str = "009033410004";
 
-/// The socket, in the folder.
+/// The name of the socket in the folder.
 const SOCKET: &str = "portward.sock";
 
 /// The machines of the reference network: address, role, name.
@@ -125,7 +125,7 @@ impl Network {
         address(&self.ports, service, transport)
     }
 
-    /// The socket by which commands ask the server.
+    /// The path of the socket by which commands reach the server.
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.path().join(SOCKET)
     }

@@ -105,7 +105,7 @@ pub struct RuleLocation {
 pub enum Rule {
     /// An HTTP path.
     Path {
-        /// The path; empty: it matches every path.
+        /// The path. Empty: it matches every path.
         path: String,
         /// Whether it is the path of `default = true`.
         default: bool,
@@ -125,7 +125,7 @@ pub enum Rule {
     },
     /// A key of portward.toml.
     Setting {
-        /// The key, as `tls.acme_target`.
+        /// The key, such as `tls.acme_target`.
         key: &'static str,
         /// The file.
         file: PathBuf,

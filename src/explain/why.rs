@@ -117,7 +117,7 @@ pub enum NoMatch {
     Slash,
     /// It is the path of `default = true`, which matches only the empty path.
     Default,
-    /// It names a tenant by a whole segment.
+    /// It captures a tenant in a whole segment.
     Tenant,
     /// It matches whole segments only.
     Whole,

@@ -12,7 +12,7 @@ use crate::reason::Reason;
 /// At most one in so many of [`ConnectionLimits::max_connections`] may be reserved.
 pub const RESERVED_PART: u32 = 4;
 
-/// `[blacklist]`, the counts of `[limits]`, and the balancers of `[listen]`.
+/// `[blacklist]`, the limits of connections in `[limits]`, and the balancers of `[listen]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// An address is listed for more offences than this within a minute.
@@ -27,7 +27,7 @@ pub struct Policy {
     pub block: Vec<IpNet>,
     /// Networks in `proxy_protocol_from` and `forwarded_from`. Their connections carry what the clients behind them do.
     pub balancers: Vec<IpNet>,
-    /// How many connections there may be.
+    /// The limits of connections.
     pub connections: ConnectionLimits,
 }
 

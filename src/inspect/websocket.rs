@@ -188,7 +188,7 @@ impl Reader {
         let Some((header, length)) = header else { return self.hopeless(input) };
         let len = usize::try_from(cursor.position()).map_err(|_| Violation::Protocol)?;
         let mask = self.sound(&header)?;
-        // §5.2: the length has the shortest form.
+        // The length must have the shortest form (§5.2).
         if header.len(length) != len {
             return Err(Violation::Protocol);
         }

@@ -13,7 +13,7 @@ const SITE: &str = "sec-fetch-site";
 /// Why a request is not meant for this port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stranger {
-    /// There is no Host, or more than one, or none that can be read (RFC 9112 §3.2).
+    /// There is no Host, there are several, or the Host cannot be read (RFC 9112 §3.2).
     Malformed,
     /// Its Host is another name.
     Another,

@@ -38,7 +38,7 @@ use throttle::{Throttle, Wrong};
 pub(super) enum CameBy {
     /// The socket of the file system.
     Socket {
-        /// The number of the user, where the kernel knows it.
+        /// The number of the user, if the kernel knows it.
         user: Option<u32>,
     },
     /// By `admin.listen`.
@@ -57,7 +57,7 @@ pub(super) enum CameBy {
 pub(super) enum Caller {
     /// A client on the socket.
     Socket {
-        /// The number of the user, where the kernel knows it.
+        /// The number of the user, if the kernel knows it.
         user: Option<u32>,
     },
     /// A program with a token.

@@ -15,7 +15,7 @@ use crate::state::tokens::{TokenRights, hex};
 
 /// How long a session lasts (contract section 8).
 pub(in crate::admin) const SESSION: Duration = Duration::from_secs(12 * 3600);
-/// How long a link logs in.
+/// How long a link is valid.
 pub(in crate::admin) const LINK: Duration = Duration::from_secs(60);
 /// The greatest number of sessions of each right. For one more, the oldest session of the same right ends. So a token
 /// that only reads cannot end a session with the right to change.
@@ -103,7 +103,7 @@ impl Sessions {
         *self.inside() = Inside::default();
     }
 
-    /// A code that logs in once, within [`LINK`].
+    /// Makes a code that logs in once, within [`LINK`].
     pub(in crate::admin) fn link(&self) -> Zeroizing<String> {
         let code = hex(&*random());
         let mut inside = self.inside();

@@ -46,7 +46,7 @@ fn ask(stream: &mut UnixStream, path: &str) -> io::Result<()> {
     write!(stream, "GET {path} HTTP/1.0\r\nHost: portward\r\n\r\n")
 }
 
-/// Reads lines: `event:` and `data:`, an empty line ends an event, and `:` begins a comment.
+/// Reads lines: `event:` and `data:`. An empty line ends an event, and `:` begins a comment.
 fn events(mut reader: impl BufRead, see: &mut impl FnMut(&str, &Value) -> bool) -> Result<(), NoAnswer> {
     let (mut kind, mut data, mut line) = (String::new(), String::new(), String::new());
     loop {

@@ -8,7 +8,7 @@ use crate::admin::query::Query;
 use crate::log::Level;
 use crate::state::tokens::TokenRights;
 
-/// GET shows it, POST replaces it and ends all sessions.
+/// GET shows the token. POST replaces it and ends all sessions.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     let read =
         |query: Query| query.value("read", "0 or 1", |text| ["0", "1"].iter().position(|one| *one == text));

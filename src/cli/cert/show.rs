@@ -37,7 +37,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What follows `cert show`.
+/// The target in the arguments of `cert show`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct HostPort {
     host: ServerName<'static>,

@@ -10,7 +10,7 @@
 //! | `treatment`, `fields`, `login`, `websocket`, `exchange` | a path's demands, changes and other actions |
 //! | `target`, `check`, `preset` | `[target."ADDRESS"]` and presets |
 //! | `tenant` | `[tenant.ID]` |
-//! | `agreement`, `captured`, `own`, `round` | all rules together: contradictions, captured paths, loops |
+//! | `agreement`, `captured`, `own_sockets`, `round` | all rules together: contradictions, captured paths, loops |
 //! | `made` | tenants and hosts that were made over the API |
 //! | `context`, `keys` | shared state for the parts of a host, and the right table for a misplaced key |
 

@@ -24,7 +24,7 @@ pub(super) struct Reply {
     pub(super) ended: Ending,
 }
 
-/// The document with which a webroot answers an ACME challenge.
+/// Sends the document of a webroot that answers an ACME challenge.
 pub(super) async fn document(client: &mut Client, turn: &Turn<'_>, body: &[u8]) -> Next {
     turn.decided(client, Outcome::Challenge);
     let goes_on = can_go_on(client, turn);

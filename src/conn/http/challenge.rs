@@ -9,7 +9,7 @@ use crate::conn::{Client, acme};
 use crate::route::http::To;
 use crate::upstream::Connection;
 
-/// Answers the challenge with this token. `None`: there is no answer to it, and the rules decide about the request.
+/// Answers the challenge with this token. `None`: there is no answer to it, so the rules decide about the request.
 pub(super) async fn answer(
     client: &mut Client,
     own: &mut Vec<Connection>,

@@ -81,12 +81,12 @@ pub(in crate::conn) trait Protocol: Sized + Send + Sync {
     fn last(watch: &Self::Watch, octets: &[u8], write: &mut dyn FnMut(Subject<'_>));
 }
 
-/// What the first octets mean.
+/// The meaning of the first octets.
 pub(in crate::conn) enum Step<A> {
     /// A message that asks for a host. It stays in the buffer.
     Found(A),
-    /// A message that decides nothing. `len` octets are taken out of the buffer, and `skip` more, which may not have come
-    /// yet.
+    /// A message that decides nothing. `len` octets are taken out of the buffer, and `skip` more octets, which may not
+    /// have come yet.
     Answered {
         /// Octets that have been read.
         len: usize,
@@ -163,7 +163,7 @@ impl<'s> Asking<'_, 's> {
         PublicAddress::of_websocket(&front.as_ref()?.named, facts.transport().is_tls())
     }
 
-    /// What carries the connection.
+    /// The carrier of the connection.
     pub(in crate::conn) fn carrier(&self) -> Carrier {
         self.client.facts.carrier
     }

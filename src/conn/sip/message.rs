@@ -39,7 +39,7 @@ impl First {
     }
 }
 
-/// `user@host` of From, or the whole URI where it has no host.
+/// `user@host` of From, or the whole URI if it has no host.
 pub(super) fn who(head: &[u8], message: &Message) -> Vec<u8> {
     let (user, host) = (message.from.user.of_input(head), message.from.host.of_input(head));
     match (user, host) {

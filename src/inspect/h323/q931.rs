@@ -69,8 +69,8 @@ pub(super) fn may_hold_user_user(octets: &[u8]) -> bool {
     memchr::memchr(USER_USER, octets).is_some()
 }
 
-/// Reads a message. `None`: it is none. The call reference has two octets in H.225.0. Some firmwares send none (see the
-/// tests), and Q.931 has one octet for basic access.
+/// Reads a message. `None`: it is no such message. The call reference has two octets in H.225.0. Some firmwares send
+/// none (see the tests), and Q.931 has one octet for basic access.
 pub(super) fn read(octets: &[u8]) -> Option<Signal<'_>> {
     let (kind, call_reference, mut rest) = outside(octets)?;
     let ambiguous = match kind {

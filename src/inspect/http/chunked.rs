@@ -16,8 +16,8 @@ use super::{TARGET_TRAILER_LIMIT, TRAILER_LIMIT};
 use crate::field_names::FieldNames;
 use crate::reason::Reason;
 
-/// The most octets of chunk extensions in a message. Nobody needs extensions, and attackers flood with them (RFC 9112
-/// §7.1.1).
+/// The most octets of chunk extensions in a message. Extensions are hardly used, but attackers flood with them (RFC
+/// 9112 §7.1.1).
 const EXTENSION_LIMIT: u16 = 4096;
 
 /// The position in a chunked body.

@@ -64,7 +64,7 @@ pub(super) enum Named {
     Impostor,
 }
 
-/// Classifies a field name. Case does not count.
+/// Classifies a field name. Its case is ignored.
 pub(super) fn classify(name: &[u8]) -> Named {
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     // Names are compared by length first, so almost every field needs one comparison or none.
@@ -136,7 +136,7 @@ pub(super) fn passes_in_trailer(name: &[u8]) -> bool {
         && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never.as_bytes()))
 }
 
-/// The comma-separated tokens of a field value, white space cut.
+/// The comma-separated tokens of a field value, without white space around them.
 pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }

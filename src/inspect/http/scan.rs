@@ -8,7 +8,7 @@ use crate::reason::Reason;
 /// The result of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scan {
-    /// The head is `input[start..end]`, its empty line included.
+    /// The head is `input[start..end]`, with its empty line.
     End {
         /// The beginning of the head, after empty lines that some clients send before a request (RFC 9112 §2.2).
         start: usize,

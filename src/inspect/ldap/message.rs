@@ -186,7 +186,7 @@ mod tests {
         ] {
             assert_eq!(outside(bad), Err(Malformed), "{bad:02x?}");
         }
-        // A response and the number 0 are no requests.
+        // A response and the messageID 0 are no requests.
         assert_eq!(Outside::of_request(&[0x30, 5, 2, 1, 1, 0x61, 0]), Err(Malformed));
         assert_eq!(Outside::of_request(&[0x30, 5, 2, 1, 0, 0x42, 0]), Err(Malformed));
     }

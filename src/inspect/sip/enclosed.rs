@@ -32,7 +32,7 @@ pub enum Enclosed {
     Else,
 }
 
-/// Reads what a WebSocket message holds.
+/// Reads the content of a WebSocket message.
 pub fn enclosed(message: &[u8]) -> Enclosed {
     let mut skip = 0;
     while message.get(skip..).is_some_and(|rest| rest.starts_with(b"\r\n")) {

@@ -174,7 +174,7 @@ fn a4_what_frames_is_read_alike() {
     ]);
 }
 
-/// PJSIP ends a header field at a `&` that it does not expect, and begins the next one behind it.
+/// PJSIP ends a header field at a `&` that it does not expect, and begins the next field after it.
 #[test]
 fn a1_no_field_hides_behind_an_ampersand() {
     refused(&[

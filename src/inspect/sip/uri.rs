@@ -109,7 +109,7 @@ fn host_of(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(end).filter(|(host, _)| !host.is_empty())
 }
 
-/// Divides `host[:port]` into host and port. `None`: it is none.
+/// Divides `host[:port]` into host and port. `None`: it has another form.
 pub fn host_port(text: &[u8]) -> Option<(&[u8], Option<u16>)> {
     let (host, rest) = host_of(text)?;
     let (port, rest) = port_of(rest)?;
@@ -124,8 +124,8 @@ fn port_of(rest: &[u8]) -> Option<(Option<u16>, &[u8])> {
     Some((Some(port), rest))
 }
 
-/// Divides one name-addr or addr-spec with its parameters into its parts. `None`: it is none, there are several, or it
-/// could be read in two ways.
+/// Divides one name-addr or addr-spec with its parameters into its parts. `None`: it has another form, there are
+/// several, or it could be read in two ways.
 pub fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
     let value = trim(value);
     let enclosed = if value.first() == Some(&b'"') {

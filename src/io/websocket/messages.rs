@@ -31,7 +31,7 @@ pub enum End {
     At(usize),
     /// More octets are needed.
     NeedMore,
-    /// There is none.
+    /// The octets contain no message.
     Nowhere,
 }
 

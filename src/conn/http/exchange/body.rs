@@ -1,4 +1,4 @@
-//! The body of a request that brings a credential: small, and read as a whole.
+//! The body of a request with a credential. It is small, and is read as a whole.
 
 use std::future::poll_fn;
 

@@ -27,7 +27,7 @@ pub(super) struct RequestTarget<'a> {
 
 impl<'a> RequestTarget<'a> {
     pub(super) fn read(target: &'a [u8], method: &str) -> Result<Self, Reason> {
-        // Valid UTF-8 goes on percent-encoded (contract section 3).
+        // Valid UTF-8 is forwarded percent-encoded (contract section 3).
         let sound = target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..) && *byte != b'#');
         if !sound || std::str::from_utf8(target).is_err() {
             return Err(Reason::Malformed);
