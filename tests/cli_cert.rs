@@ -100,7 +100,7 @@ fn development_certificates_need_a_name() {
     assert_eq!(portward(dir.path(), &["cert", "dev", "--name", "a b"]).0, Some(2));
 }
 
-/// A TLS server for one connection; its address.
+/// Serves TLS on one connection. Returns the address.
 fn serve_once(issued: &Issued) -> String {
     let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
     let config = ServerConfig::builder_with_provider(provider())
@@ -149,7 +149,7 @@ fn a_target_that_cannot_be_shown_says_why() {
     closed.join().unwrap();
     assert_eq!(code, Some(1));
     assert!(errors.contains("no TLS there"), "{errors}");
-    // The listener is gone by now.
+    // The listener is closed by now.
     let (code, _, errors) = portward(dir.path(), &["cert", "show", &address]);
     assert_eq!(code, Some(1));
     assert!(errors.contains("no connection"), "{errors}");

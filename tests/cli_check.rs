@@ -1,4 +1,4 @@
-//! `portward check` with the real binary: what it writes where, and its exit codes.
+//! `portward check` with the real binary: its output, and its exit codes.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn the_examples_are_clean() {
     let output = check(&["rules/examples"]);
-    // The secrets of an exchange stand in portward.toml, which is not looked at here.
+    // The secrets of an exchange stand in portward.toml, which is not checked here.
     let warned = text(&output.stderr);
     assert!(
         warned.starts_with("warning: nothing can be exchanged: portward.toml has no secrets"),
@@ -26,7 +26,7 @@ fn the_examples_are_clean() {
     let said = text(&output.stdout);
     let (notes, summary) = said.trim_end().rsplit_once('\n').unwrap_or(("", said.trim_end()));
     assert!(summary.starts_with("checked ") && summary.ends_with(": no errors, 1 warning"), "{said}");
-    // Names of examples lead nowhere.
+    // The names in examples do not resolve.
     let is_of_a_name =
         |note: &str| note.starts_with("note: the target ") && note.contains(".example does not resolve");
     assert!(notes.lines().all(is_of_a_name), "{said}");
@@ -64,7 +64,7 @@ fn programs_get_json_and_nothing_else() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Issue 18, item 24: another name for a configuration.
+/// Issue 18, item 24: a configuration with another file name is named in the output.
 #[test]
 fn item_24_a_configuration_of_another_name_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -78,7 +78,7 @@ fn item_24_a_configuration_of_another_name_is_told() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Issue 18, item 24: what is no file is refused, and nothing waits for it.
+/// Issue 18, item 24: a path that is not a regular file is refused, and nothing waits for it.
 #[test]
 fn item_24_fifos_devices_and_endless_files_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -121,7 +121,7 @@ fn item_24_fifos_devices_and_endless_files_are_refused() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// Issue 18, item 24: what stands in the folders of certificates and is not read, or cannot be.
+/// Issue 18, item 24: files in the folders of certificates that are not read, or cannot be read.
 #[test]
 fn item_24_files_of_certificates_are_judged() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,5 +1,5 @@
-//! Issue 19, item 8: `portward check` as an ordinary user, who may not read keys, say. What merely could not be read is named
-//! with what helps, and is no error; the rest is judged.
+//! Issue 19, item 8: `portward check` as an ordinary user, who may not read keys, for example. Files that merely could
+//! not be read are named with advice, and are no errors. The rest is checked.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
@@ -14,7 +14,7 @@ use portward::tls::{DevCa, Validity};
 /// The user `nobody` of every distribution.
 const NOBODY: u32 = 65534;
 
-/// A configuration that an ordinary user finds, and the program where that user can start it.
+/// A configuration that an ordinary user can find, and the program in a place where that user can start it.
 struct Site {
     folder: tempfile::TempDir,
 }
@@ -47,7 +47,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// No other user may read it; where the test is no root, its own user may not either.
+    /// Closes a file to all other users. If the test does not run as root, its own user may not read it either.
     fn only_root(&self, name: &str) {
         fs::set_permissions(self.at(name), fs::Permissions::from_mode(0o000)).expect("closed");
     }
@@ -141,7 +141,7 @@ fn item_8_other_rules_are_judged_beside_a_closed_file() {
         !said.contains("no rule is for the host") && !said.contains("no rule leads to this target"),
         "{said}"
     );
-    // What is wrong elsewhere is an error.
+    // A fault in another file is an error.
     fs::write(site.at("rules/e.toml"), "[[host]]\nname = \"e.example.net\"\ntarget = \"192.0.2.300\"\n")
         .expect("written");
     let (summary, said, code) = site.check(&[]);
@@ -157,7 +157,7 @@ fn item_8_a_closed_configuration_cannot_be_judged() {
     assert_eq!(code, Some(1));
     assert!(!said.contains("error:") && said.contains("`sudo portward check --config "), "{said}");
     assert!(summary.starts_with("checked nothing; what this user may not read"), "{summary}");
-    // A closed folder of rules: portward.toml is judged.
+    // The folder of rules is closed. portward.toml is still checked.
     let site = Site::new("[listen]\nhttps = 453\n");
     site.only_root("rules");
     let (summary, said, code) = site.check(&[]);
@@ -166,7 +166,7 @@ fn item_8_a_closed_configuration_cannot_be_judged() {
     assert!(!said.contains("there is no rules file"), "{said}");
 }
 
-/// Who runs Portward is told of an error: the service could not read it either.
+/// The user who runs Portward gets an error, because the service could not read the file either.
 #[test]
 fn item_8_the_owner_of_the_state_is_no_ordinary_user() {
     let site = Site::new("[listen]\nhttps = 453\n");

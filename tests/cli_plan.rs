@@ -1,4 +1,4 @@
-//! `portward plan` with the real binary: its three formats, and docs/plan.md, whose example is what the program prints.
+//! `portward plan` with the real binary: its three formats. The example in docs/plan.md is the program's own output.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
-/// The shipped example, as it stands in the packages.
+/// The shipped example, as in the packages.
 fn example(folder: &Path) -> PathBuf {
     let rules = std::fs::read_to_string("rules/examples/dvl-ckl2.net.toml").expect("the rules");
     let config = std::fs::read_to_string("portward.toml").expect("the configuration");
@@ -85,7 +85,7 @@ fn item_6_a_wrong_configuration_has_no_plan() {
     assert_eq!(plan(&config, &["--format", "yaml"]).status.code(), Some(2));
 }
 
-/// A certificate that cannot be read is no error; the plan says that it cannot tell.
+/// A certificate that cannot be read is no error. The plan says that it does not know its names.
 #[test]
 fn item_6_certificates_that_cannot_be_read() {
     let folder = tempfile::tempdir().expect("a folder");

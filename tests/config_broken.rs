@@ -1,6 +1,6 @@
-//! Every file under `tests/broken` is wrong somewhere; beside it stands, word for word, what `portward check` says.
+//! Every file under `tests/broken` has a fault. Beside it stands the exact output of `portward check`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test config_broken` writes those texts anew; read the difference before you commit.
+//! `UPDATE_GOLDEN=1 cargo test --test config_broken` writes these outputs anew. Read the difference before you commit.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -20,7 +20,7 @@ fn cases(folder: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// Compares what was said of each case with the text beside it.
+/// Compares the output for each case with the text beside it.
 fn compare(folder: &str, say: impl Fn(&Path) -> String) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut different = String::new();
@@ -68,7 +68,7 @@ fn what_has_an_error_gives_no_table_and_no_configuration() {
     }
 }
 
-/// Whatever a file holds, and wherever it was cut off: no panic, and every place lies in the file.
+/// Whatever a file contains, and wherever it is cut off: there is no panic, and every place lies in the file.
 #[test]
 fn every_prefix_and_every_missing_line_is_survived() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -99,8 +99,8 @@ fn every_prefix_and_every_missing_line_is_survived() {
     }
 }
 
-/// A large file is read in pieces; the places of what is wrong are those of the file, and what belongs together is
-/// found across pieces.
+/// A large file is read in pieces. The places of faults are still those of the file, and faults that need two pieces
+/// are found.
 #[test]
 fn a_large_file_is_judged_like_a_small_one() {
     let hosts = 5_000;

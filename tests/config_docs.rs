@@ -11,7 +11,7 @@ use portward::cause::{Cause, Concerns};
 use portward::config::{self, Config, Diagnostics, Severity};
 use portward::reason::Reason;
 
-/// A key that nothing has: whatever complains of it says which keys there are.
+/// A key that does not exist. The complaint about it lists the keys that exist.
 const NO_KEY: &str = "no_such_key_anywhere";
 const TOML_PAGE: &str = "packaging/man/portward.toml.5";
 const RULES_PAGE: &str = "packaging/man/portward-rules.5";
@@ -21,7 +21,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The pages for people: those of docs and of its folders, and those elsewhere.
+/// The pages for people: those of docs and its folders, and those elsewhere.
 fn pages() -> Vec<PathBuf> {
     let docs = ["docs", "docs/design", "docs/design/decisions"].into_iter().flat_map(|folder| {
         fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path())
@@ -33,7 +33,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The lines of a page outside its fenced blocks, and the blocks, each with the word behind its fence.
+/// The lines of a page outside its fenced blocks, and the blocks with the word after their fence.
 fn prose_and_blocks(text: &str) -> (Vec<&str>, Vec<(&str, String)>) {
     let (mut prose, mut blocks, mut inside) = (Vec::new(), Vec::new(), None::<(&str, String)>);
     for line in text.lines() {
@@ -115,7 +115,7 @@ fn the_guard_s_page_names_every_reason() {
 
 // Keys.
 
-/// The keys that `found` says there are in the table which was given [`NO_KEY`].
+/// The keys that `found` lists for the table in which [`NO_KEY`] was set.
 fn known_keys(found: &Diagnostics) -> Option<Vec<String>> {
     let complaint = found.list().iter().find(|d| d.message.starts_with(&format!("`{NO_KEY}` is unknown")))?;
     let help = complaint.help.as_deref().expect("the keys").strip_prefix("it can have ").expect("the keys");
@@ -136,7 +136,7 @@ fn load_rules(text: &str) -> Diagnostics {
     config::load_rules(&file, &Config::defaults(Path::new("portward.toml"))).diagnostics
 }
 
-/// A line of a man page as it is read: macro, quotes and escapes taken away.
+/// The text of a line of a man page, without macro, quotes and escapes.
 fn plain(line: &str) -> String {
     let Some(rest) = line.strip_prefix('.') else { return escapes(line) };
     let (name, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -213,7 +213,7 @@ fn every_key_of_the_configuration_is_in_its_man_page() {
 
 #[test]
 fn every_default_is_in_the_man_page() {
-    // The example shows the defaults, which another test makes sure of; but for [listen].
+    // The example shows the defaults, except in [listen]. Another test checks that.
     let heads = entries(TOML_PAGE);
     let mut section = "TOP LEVEL".to_owned();
     for line in read("tests/fixtures/spec-example/portward.toml").lines() {
@@ -257,7 +257,7 @@ fn every_key_of_the_rules_is_in_its_man_page() {
 
 // Examples.
 
-/// What of `found` is wrong by itself: a file that is not on this machine is not.
+/// The errors in `found`, without those about files that do not exist on this machine.
 fn errors(found: &Diagnostics) -> Vec<String> {
     let errors = found.list().iter().filter(|d| d.severity == Severity::Error);
     let errors = errors.filter(|d| !d.message.contains("there is no such file or folder"));
@@ -265,7 +265,7 @@ fn errors(found: &Diagnostics) -> Vec<String> {
 }
 
 fn assert_loads(page: &Path, block: &str) {
-    // What is left out in an example stands for something that is right.
+    // A part that an example leaves out stands for something valid.
     let pin = format!("sha256:{}", "0123456789abcdef".repeat(4));
     let text = block.replace("sha256:…", &pin);
     let rules = text
@@ -370,7 +370,7 @@ fn every_page_is_in_the_index() {
     }
 }
 
-/// What the packages must hold, as their smoke test reads it.
+/// Every page must be in both packages, as their smoke test expects.
 #[test]
 fn every_page_is_in_both_packages() {
     for list in ["packaging/expected.deb", "packaging/expected.rpm"] {

@@ -1,4 +1,4 @@
-//! What is shipped is clean; what the documentation shows is accepted and means what it says.
+//! The shipped files have no faults. The examples in the documentation are accepted and have the stated meaning.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -23,7 +23,7 @@ const EXAMPLE: &str = "tests/fixtures/spec-example/portward.toml";
 
 fn table(path: &str) -> Table {
     let mut config = Config::defaults(Path::new("portward.toml"));
-    // An exchange wants one.
+    // An exchange needs a secret.
     config.sip.secrets = [Secret::new(b"a secret")].into();
     let rules = config::load_rules(Path::new(path), &config);
     assert_eq!(rules.diagnostics.render(false), "", "{path}");
@@ -76,7 +76,7 @@ fn every_shipped_file_is_clean() {
     let shipped = config::check(Path::new("portward.toml"));
     assert_eq!(shipped.diagnostics.render(false), "");
     assert!(shipped.config.is_some());
-    // The presets as a site's own would be refused for their names; a copy under other names must be clean.
+    // A site's own presets may not have the shipped names. A copy under other names must have no faults.
     let folder = tempfile::tempdir().expect("a folder");
     let presets = folder.path().join("presets");
     std::fs::create_dir(&presets).expect("a folder");
@@ -151,7 +151,7 @@ fn the_documented_configuration_means_what_it_says() {
     assert!(loaded.diagnostics.list().iter().all(|d| d.message.contains("is not served by this version")));
     let config = loaded.config.expect("no error");
 
-    // But for [listen] the example shows the defaults.
+    // Except in [listen] the example shows the defaults.
     let defaults = Config::defaults(Path::new(EXAMPLE));
     assert!(defaults.listen.listeners.is_empty());
     assert_eq!(Config { listen: defaults.listen.clone(), ..config.clone() }, defaults);

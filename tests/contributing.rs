@@ -31,9 +31,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What stands between backticks on a page, outside its fenced blocks.
+/// The texts in backticks on a page, outside its fenced blocks.
 fn quoted(page: &str) -> Vec<String> {
-    // What stands behind a fence on its line is no code.
+    // The text after a fence on the same line is no code.
     let parts = page.split("\n```").step_by(2).enumerate();
     let prose: String = parts
         .map(
@@ -85,7 +85,7 @@ fn every_file_that_the_papers_name_is_there() {
             let is_name = [".rs", ".js"].iter().any(|end| path.ends_with(end)) && !path.contains(['/', '*']);
             let is_there = if is_path { Path::new(path).exists() } else { !is_name || names.contains(path) };
             count += usize::from(is_path || is_name);
-            // A pattern stands for many.
+            // A pattern stands for many files.
             if !is_there && !path.contains('*') {
                 missing.push(format!("{}: {path}", page.display()));
             }
@@ -114,7 +114,7 @@ fn every_section_of_the_contract_that_is_cited_is_there() {
     assert!(count > 200, "only {count} citations were found");
 }
 
-/// The numbers behind "contract section" and "contract sections", as "3", "1, 3 and 6" or "1 to 3".
+/// The numbers after "contract section" and "contract sections", in forms such as "3", "1, 3 and 6" or "1 to 3".
 fn cited_sections(text: &str) -> Vec<u32> {
     // A citation may be cut by the end of a line.
     let words: Vec<&str> = text.split_whitespace().filter(|word| !word.starts_with("//")).collect();
@@ -158,7 +158,7 @@ fn every_decision_is_in_the_list_and_has_its_four_parts() {
 
 // The walks.
 
-/// The files that a list of papers in a walk names: what follows "The tests then ask", to the end of that step.
+/// The files in a walk's list of papers: the text after "The tests then ask", to the end of that step.
 fn papers(walk: &str) -> Vec<String> {
     let step = walk.split_once("The tests then ask").expect("the step").1;
     let step = step.split("\n5. ").next().unwrap_or_default();
@@ -201,7 +201,7 @@ fn the_contract_has_the_reasons_of_the_program_and_what_counts() {
 
 // Keys.
 
-/// A key that nothing has: whatever complains of it says which keys there are.
+/// A key that does not exist. The complaint about it lists the keys that exist.
 const NO_KEY: &str = "no_such_key_anywhere";
 
 fn load(text: &str) -> Diagnostics {
@@ -232,7 +232,7 @@ fn all_keys() -> Vec<(String, String)> {
     all
 }
 
-/// What is said of `key` where `text` sets it: what would be right; `None`: nothing is wrong with it there.
+/// The advice about `key` where it is set. `None`: there is nothing wrong with it there.
 fn advice(found: &Diagnostics, key: &str) -> Option<String> {
     let about = |d: &&config::Diagnostic| d.message.starts_with(&format!("`{key}` is unknown"));
     Some(found.list().iter().find(about)?.help.clone().unwrap_or_default())
@@ -242,13 +242,13 @@ fn advice(found: &Diagnostics, key: &str) -> Option<String> {
 fn every_key_in_the_wrong_table_is_told_where_it_belongs() {
     let all = all_keys();
     for (table, key) in &all {
-        // A key that several tables have is sent to one of them.
+        // If several tables have the key, the advice names one of them.
         let homes = all.iter().filter(|(_, other)| other == key).map(|(table, _)| match table.as_str() {
             "" => "at the top of portward.toml".to_owned(),
             table => format!("belongs in [{table}]"),
         });
         let right: Vec<_> = homes.chain(["is a table at the top level".to_owned()]).collect();
-        // Beside a key that looks like it, that one is meant.
+        // In a table with a similar key the advice names that key instead.
         let wrong = ["log", "outside", "upstream"].map(|table| format!("[{table}]\n{key} = 1\n"));
         let said: Vec<_> = wrong.iter().filter_map(|text| advice(&load(text), key)).collect();
         let is_told = said.iter().any(|help| right.iter().any(|right| help.contains(right)));
@@ -265,7 +265,7 @@ fn every_key_of_the_rules_in_the_wrong_table_is_told_where_it_belongs() {
         config::load_rules(&file, &Config::defaults(Path::new("portward.toml"))).diagnostics
     };
     let host = "[[host]]\nname = \"a.example\"\ntarget = \"192.0.2.1\"\n";
-    // What stands before a key, and what behind its value.
+    // The text before a key, and the text after its value.
     let in_host = |before: &str, after: &'static str| (format!("{host}{before}"), after);
     let places = [
         in_host("", "\n"),
@@ -328,7 +328,7 @@ fn the_contract_shows_the_defaults() {
 
 // Limits.
 
-/// SECURITY.md shows each limit as it stands in the source: `NAME = VALUE` and the file.
+/// SECURITY.md shows each limit with its value in the source: `NAME = VALUE` and the file.
 #[test]
 fn the_limits_are_those_of_the_source() {
     let page = read("SECURITY.md");
@@ -366,7 +366,7 @@ fn the_changelogs_have_the_version_that_is_built() {
 
 // Rooms.
 
-/// The rooms that decide do no I/O, ask no clock, and know no configuration, outside their tests.
+/// The rooms that decide do no I/O, read no clock, and know no configuration. Their tests may.
 #[test]
 fn pure_rooms_are_pure() {
     const NOT_THERE: [&str; 12] = [
@@ -404,7 +404,7 @@ fn pure_rooms_are_pure() {
     assert_eq!(found, [""; 0]);
 }
 
-/// The contract has one name.
+/// The contract is cited under one name only.
 #[test]
 fn nothing_is_cited_that_cannot_be_opened() {
     let old = ["SP", "EC"].concat();

@@ -1,4 +1,4 @@
-//! What a million hostile addresses cost: the blacklist and the count of offences, at their largest.
+//! The memory that a million hostile addresses take: the blacklist and the count of offences, at their largest.
 #![allow(clippy::expect_used, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -23,7 +23,8 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     let policy = Config::defaults(Path::new("portward.toml")).guard;
     let start = live();
     let guard = Guard::default();
-    // Twenty-one offences each would take long: they are listed one by one, twice as many as there is room for.
+    // Twenty-one offences for each would take too long. So twice as many addresses as there is room for are listed
+    // directly.
     let many = u32::try_from(2 * blacklist::AUTOMATIC).expect("fits");
     for number in 0..many {
         let why = Why::Automatic { reason: Reason::UnknownHost, count: 21 };
@@ -35,7 +36,7 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     assert!(listed <= 96 * MIB, "the blacklist takes {} KiB", listed / 1024);
     assert!(guard.blacklist().lists(address(many - 1).into(), unix_now()));
 
-    // More others than are remembered, each with twenty offences: just not enough.
+    // More other addresses than are remembered, each with twenty offences: one fewer than lists an address.
     let start = live();
     let offence = Offence { reason: Reason::UnknownHost, weight: Weight::Whole, path: b"" };
     for number in 0..200_000 {
@@ -49,7 +50,7 @@ fn a_million_hostile_addresses_cost_a_stated_maximum() {
     let suspected = live().saturating_sub(start);
     assert!(suspected <= 48 * MIB, "the suspects take {} KiB", suspected / 1024);
 
-    // Nonces: a few greedy addresses, and then more others than are remembered.
+    // Nonces: first for a few greedy addresses, then for more other addresses than are remembered.
     let start = live();
     for number in 0..260 {
         for nonce in 0..8_192 {

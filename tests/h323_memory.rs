@@ -1,4 +1,4 @@
-//! What hostile H.323 costs: the most memory that reading one message takes.
+//! The memory that hostile H.323 takes: the most that reading one message may allocate.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,7 +14,7 @@ use counting::most;
 use portward::inspect::h323::{Inspector, MESSAGE_LIMIT, OPENING_LIMIT, Opening};
 use portward::relay::h323::answer::{frame, tunnel};
 
-/// In a TPKT of `size` octets at the most.
+/// The message in a TPKT of at most `size` octets.
 fn framed(information: &[u8], size: usize) -> Vec<u8> {
     let room = size - 13;
     frame(&[8, 2, 0, 0, 0x62], &information[..information.len().min(room)])
@@ -40,13 +40,13 @@ fn a_message_costs_a_bounded_multiple_of_itself() {
         }
     }
     assert!(inputs.len() > 35);
-    // Lists that claim 64 Ki elements in front of nothing.
+    // Lists that claim 64 Ki elements but have none.
     for list in [&[0x28, 0x10, 1, 0, 0x10, 0x81, 1, 0x80][..], &[0x20, 0x80], &[0x00, 0x10]] {
         inputs.push(framed(&[list, &[0xff; 60_000]].concat(), MESSAGE_LIMIT));
         inputs.push(framed(&[list, &[0x80; 60_000]].concat(), MESSAGE_LIMIT));
         inputs.push(framed(&[list, &[0xc4; 60_000]].concat(), MESSAGE_LIMIT));
     }
-    // A Setup with as many aliases of its source as are kept, and with more.
+    // A Setup with as many aliases of its source as are kept, and one with more.
     let digit = |count: u16| [&(0x8000 | count).to_be_bytes()[..], &b"\x00\x00\x00".repeat(20_000)].concat();
     for count in [8_191, 8_192, 16_383] {
         let head = [0x00, 0x20, 6, 0, 8, 0x91, 0x4a, 0, 7];

@@ -1,4 +1,4 @@
-//! What hostile lengths cost: every allocation of the inspector and of the gate is counted.
+//! The memory that hostile lengths take: every allocation of the inspector and of the gate is counted.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -11,7 +11,7 @@ use portward::reason::Reason;
 use portward::relay::ldap::{BindAction, Gate, LdapPolicy};
 use portward::relay::watched::{Next, Replies, Watch as _};
 
-/// A message whose lengths say 4 GiB, as far as the operation's.
+/// The beginning of a message whose lengths claim 4 GiB, up to the operation's length.
 fn claims(tag: u8) -> Vec<u8> {
     let mut octets = vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1, tag];
     octets.extend([0x84, 0xff, 0xff, 0xff, 0xf0]);
@@ -42,7 +42,7 @@ impl LdapPolicy for Anybody {
 
 #[test]
 fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
-    // A claim costs nothing, byte for byte.
+    // A claim allocates nothing, read octet by octet.
     for (octets, expected) in [(claims(0x60), Some(Reason::TooLarge)), (claims(0x68), None)] {
         for end in 0..=octets.len() {
             let (answer, bytes) = cost(|| Inspector.inspect(&octets[..end]));
@@ -54,7 +54,7 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
             }
         }
     }
-    // Half a bind of 16 KiB neither, as often as it is looked at.
+    // Half a bind of 16 KiB allocates nothing either, however often it is looked at.
     let long = bind(&[b"cn=".as_slice(), &vec![b'a'; LDAP_LIMIT - 60], b",dc=x"].concat());
     let ((), bytes) = cost(|| {
         for end in 0..long.len() {
@@ -62,11 +62,11 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
         }
     });
     assert_eq!(bytes, 0);
-    // An ordinary bind fits into what is there.
+    // An ordinary bind needs no allocation.
     let ordinary = bind(br"dvl-ckl2.net\contacts");
     let (_, bytes) = cost(|| Inspector.inspect(&ordinary));
     assert_eq!(bytes, 0);
-    // The longest names cost a few times themselves, however they are made up.
+    // The longest names cost a few times their own length, whatever they contain.
     let room = LDAP_LIMIT - 100;
     let repeat = |piece: &str| piece.repeat(room / piece.len()).into_bytes();
     for name in [
@@ -80,7 +80,7 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
         let ((), bytes) = cost(|| drop(bind_name(&name)));
         assert!(bytes <= 6 * name.len(), "{bytes} for {}", name.len());
     }
-    // At the gate: 4 GiB to add, 4 GiB found, by their first octets.
+    // At the gate: the first octets of an add and of a found entry, of 4 GiB each.
     let mut gate = Gate::new(Anybody, false);
     let (mut onward, mut back) = (Buffer::default(), Buffer::default());
     let mut replies = Replies { onward: &mut onward, back: &mut back };
@@ -91,6 +91,6 @@ fn what_is_claimed_costs_nothing_and_what_is_sent_costs_no_more_than_itself() {
     assert_eq!(next, Next::Pass(6 + 0xffff_ffff));
     let (found, more) = cost(|| gate.hear_target(&claims(0x64), &mut replies));
     assert_eq!(found, Next::Pass(6 + 0xffff_ffff));
-    // The claims themselves are allocated in there.
+    // These bytes include the allocations of the messages themselves.
     assert!(bytes + more <= 64, "{bytes} and {more}");
 }

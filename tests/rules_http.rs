@@ -325,7 +325,7 @@ fn ten_thousand_paths_that_are_heads_of_each_other() {
     assert_eq!(matched(&table, "/b/"), Err(Reason::NoPath));
 }
 
-/// Contract section 2 word for word.
+/// The definition of contract section 2, in its simplest form.
 fn naive<'r>(rules: &'r [PathPattern], path: &str) -> Option<&'r str> {
     let heads = rules.iter().filter_map(|rule| match rule {
         PathPattern::Head(head) => Some(&**head),

@@ -1,5 +1,5 @@
-//! What a table costs: bytes a host, everything counted as the C library rounds it, and no allocation in a
-//! decision.
+//! The memory of a table: bytes for each host, with every allocation rounded as the C library rounds it. A decision
+//! allocates nothing.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -13,7 +13,7 @@ use rules_support::{at, host, port, ports, preset, rule};
 
 const HOSTS: u32 = 100_000;
 
-/// A table of hosts, and what it costs a host.
+/// A table of hosts, and the bytes for each host.
 fn measured(mut define: impl FnMut(u32) -> HostDef) -> (Table, usize) {
     let before = live();
     let mut builder = Builder::new();
@@ -25,7 +25,7 @@ fn measured(mut define: impl FnMut(u32) -> HostDef) -> (Table, usize) {
     (table, bytes / usize::try_from(HOSTS).expect("fits"))
 }
 
-/// One test, because the counters are the process's.
+/// This is one test, because the counters belong to the process.
 #[test]
 fn a_host_costs_little_and_a_decision_nothing() {
     let options = std::sync::Arc::new(portward::rules::TargetOptions::default());
@@ -105,8 +105,8 @@ fn a_host_costs_little_and_a_decision_nothing() {
     assert_eq!(calls(), before, "a decision allocates nothing");
 }
 
-/// Issue 21, item 1: 10,000 tenants with a host each, a target of their own, a name, a parent and a realm, as a file has them.
-/// The time is that of a build without optimisation and other tests beside it, so that it is only shown.
+/// Issue 21, item 1: 10,000 tenants with a host each, a target of their own, a name, a parent and a realm, as in a
+/// file. The time is only shown: the build is not optimised, and other tests run at the same time.
 #[test]
 fn item_1_ten_thousand_tenants_cost_little_and_a_look_up_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -147,8 +147,8 @@ fn item_1_ten_thousand_tenants_cost_little_and_a_look_up_nothing() {
     assert_eq!(calls(), before, "a look-up allocates nothing");
 }
 
-/// Item 6: an administrator disables and enables hosts of a large table. There are two tables for as long as one takes the
-/// other's place, and one afterwards.
+/// Item 6: an administrator disables and enables hosts of a large table. While one table replaces the other there are
+/// two. Afterwards there is one.
 fn switching_costs_no_memory(define: impl Fn(u32) -> HostDef) {
     let begin = live();
     let (table, _) = measured(define);

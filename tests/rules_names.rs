@@ -186,7 +186,7 @@ fn what_is_no_name_is_refused_and_said() {
         ("\u{ad}", BadName::Empty),
         ("a\u{ff0f}b.net", BadName::Idn),
         ("\u{2024}.net", BadName::Idn),
-        // Soft hyphens go, so that the name would be short; to look at them costs more than it is worth.
+        // Soft hyphens are dropped, so the name would be short. But it would cost too much to look at them.
         (&format!("a{}b.net", "\u{ad}".repeat(MAX_NAME)), BadName::TooLong),
         (&long, BadName::LongLabel),
         (&longer, BadName::TooLong),

@@ -1,5 +1,5 @@
-//! Path safety (contract section 2): what is refused, what is compared, and that nothing which passes under a rule
-//! is served outside of it, by servers that read paths in very different ways.
+//! Path safety (contract section 2): which paths are refused, and the form in which they are compared. No path that
+//! passes under a rule is served outside of it, even by servers that read paths in very different ways.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a failed expectation is the point")]
 
 mod rules_support;
@@ -99,7 +99,7 @@ fn what_could_mean_two_things_is_refused() {
                 "/..%3Fx/a",
                 "/..%23",
                 "/.%23/a",
-                // What some server takes for dots, for nothing, or for a slash.
+                // Characters that some servers take for dots, for nothing, or for a slash.
                 "/\u{ff0e}\u{ff0e}/a",
                 "/%ef%bc%8e./a",
                 "/\u{2025}",
@@ -220,11 +220,11 @@ fn a_rule_is_as_safe_as_a_request() {
     }
 }
 
-// Models of servers. Each answers with the segments of what it would serve; what it refuses itself is `None`.
+// Models of servers. Each returns the segments of the path that it would serve. `None`: it refuses the path.
 
 type Served = Option<Vec<Vec<u8>>>;
 
-/// Decodes every escape once; leaves malformed ones.
+/// Decodes every escape once, and leaves malformed ones.
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = 0;
@@ -285,7 +285,7 @@ fn careless_utf8(raw: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Drops what is not UTF-8.
+/// Drops bytes that are not UTF-8.
 fn dropping_utf8(raw: &[u8]) -> Vec<u8> {
     raw.utf8_chunks().flat_map(|chunk| chunk.valid().bytes()).collect()
 }
@@ -338,7 +338,7 @@ fn windows(raw: &[u8]) -> Served {
         b"." | b".." => segment.to_vec(),
         _ => {
             let solid = segment.iter().rposition(|b| !matches!(b, b'.' | b' ')).map_or(0, |at| at + 1);
-            // Nothing but dots and spaces: the worst reading is the parent.
+            // A segment of dots and spaces only. In the worst reading it is the parent.
             if solid == 0 && !segment.is_empty() { b"..".to_vec() } else { segment[..solid].to_vec() }
         }
     });
@@ -352,7 +352,7 @@ fn c_string(raw: &[u8]) -> Served {
     Some(resolve(&path[..end]))
 }
 
-/// A server that brings the path to Unicode's compatibility form or to a code page, and leaves out what cannot be seen.
+/// A server that brings the path to Unicode's compatibility form or to a code page, and drops invisible characters.
 fn compatible(raw: &[u8]) -> Served {
     let path = String::from_utf8_lossy(&unescape(raw)).into_owned();
     let is_seen = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{feff}');
@@ -382,10 +382,10 @@ const SERVERS: [Server; 7] = [
     ("compatible", compatible),
 ];
 
-/// Whether what is served lies under the head that the rule is.
+/// Whether the served path lies under the rule's head.
 fn inside(rule: &str, served: &[Vec<u8>]) -> bool {
     let text = [b"/".to_vec(), served.join(&b'/')].concat();
-    // A server does not tell `/a/` from `/a`; the rule's trailing slash may be gone.
+    // To a server `/a/` and `/a` are the same. So the rule's trailing slash may be missing.
     text.starts_with(rule.as_bytes()) || text == rule.trim_end_matches('/').as_bytes()
 }
 
@@ -422,7 +422,7 @@ fn assert_inside(tables: &[(&'static str, Table)], raw: &[u8]) -> usize {
     passed
 }
 
-/// Ways to write `.`, `/` and `;`, and what may stand between them.
+/// Ways to write `.`, `/` and `;`, and characters that may stand between them.
 const DOTS: [&str; 13] = [
     ".",
     "%2e",

@@ -1,4 +1,4 @@
-//! Captured paths (contract section 9): which rule matches, whom it captures, and where that leads.
+//! Captured paths (contract section 9): which rule matches, which tenant it captures, and where it leads.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -52,7 +52,7 @@ fn login() -> Treatment {
     Treatment { login: Some(Login::File(std::path::Path::new("users").into())), ..Treatment::default() }
 }
 
-/// What is decided, in words: the reason, or the address, the tenant and what is stripped.
+/// The decision in words: the reason, or the address, the tenant and the stripped part.
 fn asked(table: &Table, path: &str) -> String {
     let client: IpAddr = [203, 0, 113, 9].into();
     let forwarding = Forwarding { peer: client, transport: Transport::Tls, trusted: false };
@@ -86,7 +86,7 @@ fn asked(table: &Table, path: &str) -> String {
     }
 }
 
-/// The rules of the contract's example of WebTrit.
+/// The rules of WebTrit, from the contract's example.
 fn webtrit(otherwise: bool) -> Table {
     let otherwise = otherwise.then(|| endpoints("192.0.2.20"));
     let by_id = treated(captured("/tenant/{tenant}"), Treatment { otherwise, ..strip() });
@@ -229,8 +229,8 @@ fn item_3_no_reading_of_a_path_slips_past_a_login() {
     }
 }
 
-/// Contract section 9 word for word, for paths without escapes. A rule as it is written, and whether it strips or demands a
-/// login.
+/// The definition of contract section 9 in its simplest form, for paths without escapes. A rule has its text, and
+/// whether it strips or demands a login.
 fn naive<'r>(rules: &'r [(String, bool, bool)], path: &str) -> Option<&'r str> {
     let length = |rule: &str| rule.replace("{tenant}", "x").len();
     let login = rules.iter().filter(|(_, _, login)| *login).map(|(rule, ..)| length(rule)).min();
@@ -253,7 +253,7 @@ fn naive<'r>(rules: &'r [(String, bool, bool)], path: &str) -> Option<&'r str> {
         }
         path.strip_prefix(rule.as_str()).is_some_and(|rest| !rule.ends_with('/') || !rest.contains('/'))
     };
-    // Segment by segment: one by name, one that is captured, a part of one, none.
+    // The rank of each segment: matched by name, captured, matched in part, none.
     let rank = |rule: &str| {
         let own = segments(rule);
         asked
@@ -312,8 +312,8 @@ fn item_2_ten_thousand_tenants_and_captured_rules_are_all_found() {
     }
 }
 
-/// What section 2 refuses stays refused where rules capture, strip or demand a login, and nothing that is stripped begins with
-/// two slashes.
+/// Paths that section 2 refuses stay refused where rules capture, strip or demand a login. A stripped path never begins
+/// with two slashes.
 #[test]
 fn item_2_unsafe_paths_stay_unsafe_beside_captured_rules() {
     let strips = treated(captured("/tenant/{tenant}"), strip());

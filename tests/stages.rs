@@ -1,4 +1,4 @@
-//! `scripts/test` and the papers name the same stages, and the script refuses what it does not know.
+//! `scripts/test` and the papers name the same stages, and the script refuses unknown ones.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -11,7 +11,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Only for arguments that are answered before anything is built.
+/// Runs the script with arguments that it answers before anything is built.
 fn run(args: &[&str]) -> Output {
     Command::new(SCRIPT).args(args).output().expect("the script runs")
 }
@@ -61,7 +61,7 @@ fn every_command_line_with_a_stage_names_one_that_there_is() {
     let mut count = 0;
     for page in ["README.md", "CONTRIBUTING.md", "docs/design/structure.md", ".ci/run"] {
         for rest in read(page).split("scripts/test ").skip(1) {
-            // What stands behind the name is the end of a quotation, or a comment.
+            // The text after the name is the end of a quotation, or a comment.
             let line = rest.lines().next().unwrap_or_default();
             let command = line.split(['`', '#']).next().unwrap_or_default();
             let words = command.split_whitespace().take_while(|word| *word != "--");
@@ -95,7 +95,7 @@ fn what_is_unknown_is_refused_with_the_list_of_stages() {
     }
 }
 
-/// Each row of scripts/packages: the package, and the stages that need it.
+/// Each row of scripts/packages has the package, and the stages that need it.
 #[test]
 fn every_package_is_needed_by_a_stage_and_those_that_only_read_need_none() {
     let mut needed = Vec::new();

@@ -1,5 +1,5 @@
-//! What the table of live connections, the newest decisions and the sketches of who is busy and what is
-//! known of targets cost, at their largest.
+//! The memory of statistics at their largest: the table of live connections, the newest decisions, the sketches of the
+//! busiest, and the figures about targets.
 #![allow(clippy::expect_used, reason = "a failed expectation is the point")]
 
 mod counting;
@@ -31,14 +31,14 @@ fn a_live_connection_costs_a_stated_maximum() {
     let each = (live() - start - own) / open.len();
     assert!(each <= MEMORY, "a connection takes {each} bytes");
 
-    // Every request of a browser sets its route again.
+    // Every request of a browser sets the route again.
     let before = calls();
     for one in &open {
         one.set_route([b"", b"someone@branch.example.net"], "branch.example.net", "ok(someone)", CLIENT);
     }
     assert_eq!(calls() - before, 0, "nothing is allocated for the same route");
 
-    // A reader holds one page, however many connections there are.
+    // A reader holds one page, whatever the number of connections is.
     let page =
         counting::most(|| assert_eq!(stats.connections(&Filter::default(), 0, 100).connections.len(), 100));
     assert!(page <= 64 * 1024, "a page takes {page} bytes");
@@ -83,7 +83,7 @@ fn decisions_cost_a_stated_maximum() {
     assert_eq!(calls() - before, 0, "nothing is allocated for a decision");
 }
 
-/// A flood of clients and of hosts takes the memory that is stated, and a decision allocates nothing in it.
+/// In a flood of clients and hosts the sketches take no more than the stated memory, and a decision allocates nothing.
 #[test]
 fn the_busiest_cost_a_stated_maximum() {
     let workers = 2_u16;
@@ -107,7 +107,7 @@ fn the_busiest_cost_a_stated_maximum() {
     assert!(read <= usize::from(workers) * 2 * TOP_MEMORY, "a reader takes {read} bytes");
 }
 
-/// What is known of an address of a target, and that it is forgotten with the address.
+/// The memory of an address of a target. It is freed when the address is forgotten.
 #[test]
 fn an_address_of_a_target_costs_a_stated_maximum() {
     let stats = Stats::of_workers(1);

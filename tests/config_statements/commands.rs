@@ -1,4 +1,4 @@
-//! Command lines that the pages show are understood by the program.
+//! The program understands the command lines that the pages show.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,7 +29,7 @@ fn helps() -> BTreeMap<Vec<String>, String> {
     helps
 }
 
-/// What is wrong with a command line, `portward` taken away.
+/// The mistake in a command line without `portward`.
 fn mistake(helps: &BTreeMap<Vec<String>, String>, line: &str) -> Option<String> {
     let mut command = Vec::new();
     let words = line.split_whitespace().take_while(|word| !matches!(*word, "#" | "|" | "||" | "&&" | ">"));
@@ -47,7 +47,7 @@ fn mistake(helps: &BTreeMap<Vec<String>, String>, line: &str) -> Option<String> 
         } else if command.is_empty()
             || helps.keys().any(|known| known.len() == 1 + command.len() && known.starts_with(&command))
         {
-            // Something else than a command where commands are; `portward blacklist` alone is one.
+            // The word is no command where a command must stand. `portward blacklist` alone is one.
             return Some(format!("portward {} has no {word}", command.join(" ")));
         }
     }
@@ -63,7 +63,7 @@ fn every_command_line_is_one_of_the_program() {
         let line = line.strip_prefix("sudo ").unwrap_or(line);
         let Some((program, rest)) = line.split_once(' ') else { return };
         let is_ours = program.rsplit('/').next() == Some("portward") && !rest.starts_with('/');
-        // A command that is named without the program.
+        // A command without the program's name.
         let is_part = rest.starts_with("--")
             || helps.contains_key(&vec![
                 program.to_owned(),
@@ -81,7 +81,7 @@ fn every_command_line_is_one_of_the_program() {
         let text = read(&page);
         spans(&text).iter().for_each(|span| look(&page, span));
         block_lines(&text).for_each(|line| look(&page, line.trim()));
-        // In a table of commands those that follow in the cell are the first one's: `blacklist`, `add`, `remove`.
+        // In a table cell the later words belong to the first command: `blacklist`, `add`, `remove`.
         for cell in text.lines().filter_map(|line| line.strip_prefix("| `portward ")?.split(" | ").next()) {
             let mut spans = cell.split('`').step_by(2);
             let first = spans.next().unwrap_or_default();
@@ -98,13 +98,13 @@ fn every_command_line_is_one_of_the_program() {
     }
     assert!(count > 40, "only {count} command lines were found");
     assert_eq!(wrong, [""; 0]);
-    // And what is none is found out.
+    // Wrong command lines are found.
     for line in ["explain --form 192.0.2.1 URL", "restart", "blacklist delete 192.0.2.1", "check --all"] {
         assert!(mistake(&helps, line).is_some(), "{line}");
     }
 }
 
-/// What docs/first-rules.md shows of `portward check` and `portward explain` is what they say of its rules.
+/// docs/first-rules.md shows the exact output of `portward check` and `portward explain` for its rules.
 #[test]
 fn the_first_ten_minutes_show_what_the_commands_say() {
     let page = read("docs/first-rules.md");
@@ -136,7 +136,7 @@ fn the_first_ten_minutes_show_what_the_commands_say() {
                 }
             }
         } else if word == "text" {
-            // The blocks of these two commands begin with a host's name or with a summary at their end.
+            // The blocks of these two commands begin with a host's name, or have a summary at their end.
             let is_ours = lines[0].contains("example.net") && !lines[0].starts_with("REVERSE-PROXY")
                 || lines.iter().any(|line| line.starts_with("checked "));
             for line in

@@ -1,4 +1,4 @@
-//! Files that are named are there: the packages install them, or the program or its administrator makes them.
+//! Files that the pages name exist: the packages install them, or the program or its administrator makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::messages::said_in;
 use crate::{block_lines, files, pages, read};
 
-/// Where our files are, on a machine with the package.
+/// The places of Portward's files, on a machine with the package.
 const OURS: [&str; 6] =
     ["/usr/bin/portward", "/usr/lib/", "/usr/share/", "/etc/portward", "/var/lib/portward", "/run/portward"];
 
@@ -55,7 +55,7 @@ fn every_path_that_is_named_is_installed_or_made() {
         lists.iter().all(is_installed)
             || folders.contains_key(path)
             || path == state
-            // What an administrator puts into his folders, and what the program makes in its own.
+            // Files that an administrator puts into the folders, and files that the program makes in its own.
             || (folders.contains_key(parent) && parent.starts_with("/etc/portward/"))
             || ([state.as_str(), "/run/portward"].contains(&parent) && said.iter().any(|text| text.ends_with(name)))
             || path == "/var/lib/portward-acme"
@@ -81,7 +81,7 @@ fn every_path_that_is_named_is_installed_or_made() {
     assert!(!is_known("/usr/share/doc/portward/README.md"));
 }
 
-/// What the program tells its users to read is on a machine that has the package.
+/// Every page that the program tells its users to read is installed by the package.
 #[test]
 fn the_program_names_no_page_that_the_package_does_not_have() {
     let deb = installed("packaging/expected.deb");
@@ -126,7 +126,7 @@ fn a_link_of_an_installed_page_leads_to_an_installed_file() {
     assert_eq!(wrong, [""; 0]);
 }
 
-/// Where a page builds a package, it installs it from where it was built.
+/// If a page builds a package, it installs the package from the place where it was built.
 #[test]
 fn a_package_is_installed_from_where_it_is() {
     let script = read("packaging/build-deb");
@@ -152,7 +152,7 @@ fn a_package_is_installed_from_where_it_is() {
     assert_eq!(count, 2, "README.md and docs/install.md");
 }
 
-/// A command that is new has a man page, and both packages install it.
+/// Every command has a man page, and both packages install it.
 #[test]
 fn every_man_page_of_the_program_is_in_both_packages() {
     let folder = tempfile::tempdir().expect("a folder");

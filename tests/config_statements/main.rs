@@ -1,5 +1,5 @@
-//! What the documentation states about commands, messages, files, the unit and rights is so: each kind of statement is held
-//! against the program's own words, its unit, and the lists of what the packages install.
+//! Statements of the documentation about commands, messages, files, the unit and rights are true. They are compared
+//! with the program's own texts, its unit, and the lists of installed files.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -38,7 +38,7 @@ pub(crate) fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A page's fenced blocks: the word behind the fence, and the lines.
+/// A page's fenced blocks: the word after the fence, and the lines.
 pub(crate) fn blocks(text: &str) -> Vec<(&str, Vec<&str>)> {
     let blocks = text.split("\n```").skip(1).step_by(2);
     blocks
@@ -52,7 +52,7 @@ pub(crate) fn block_lines(text: &str) -> impl Iterator<Item = &str> {
     blocks(text).into_iter().flat_map(|(_, lines)| lines)
 }
 
-/// What stands between back quotes outside of blocks.
+/// The texts in backticks outside of blocks.
 pub(crate) fn spans(text: &str) -> Vec<String> {
     let prose = text.split("\n```").step_by(2);
     let spans = prose.flat_map(|part| part.split('`').skip(1).step_by(2));

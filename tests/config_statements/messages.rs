@@ -1,10 +1,10 @@
-//! Messages that the pages quote are written by the program, and as they are quoted.
+//! The program writes the messages that the pages quote, word for word.
 
 use std::path::{Path, PathBuf};
 
 use crate::{block_lines, blocks, files, pages, read, spans};
 
-/// The text literals of a source file, without those of its tests, which stand last.
+/// The text literals of a source file. Its tests, which stand last, are left out.
 pub(crate) fn literals(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -25,16 +25,16 @@ fn unlevelled(message: &str) -> &str {
     heads.iter().find_map(|head| message.strip_prefix(head)).unwrap_or(message).trim()
 }
 
-/// Whether this program writes this message, or, where the text is cut with `…`, each part of it.
+/// Whether this program writes this message. If the quotation is cut with `…`, each part of it must be written.
 fn is_said(said: &[String], message: &str) -> bool {
     let parts = unlevelled(message).split('…').map(str::trim).filter(|part| part.len() > 3);
     parts.clone().count() > 0 && parts.clone().all(|part| said.iter().any(|literal| says(literal, part)))
 }
 
-/// So much of a message that is cut must be its fixed text.
+/// How many characters of a cut message must be fixed text.
 const SHORTEST: usize = 16;
 
-/// Whether a literal, with anything in its braces, is this text, begins with it, or has it in it.
+/// Whether a literal, with anything in its braces, is this text, begins with it, or contains it.
 fn says(literal: &str, text: &str) -> bool {
     let literal = unlevelled(literal);
     if literal.contains(text) {
@@ -47,7 +47,7 @@ fn says(literal: &str, text: &str) -> bool {
     let fixed: Vec<&str> = fixed.collect();
     let (mut rest, mut found) = (text, 0);
     for part in fixed.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
-        // A page may leave out the end of a message, at a place where something variable stands.
+        // A page may leave out the end of a message, beginning at a variable part.
         let Some((_, behind)) = rest.split_once(part) else {
             return found >= SHORTEST && text.starts_with(fixed[0]);
         };
@@ -80,7 +80,7 @@ fn every_quoted_message_is_in_the_program() {
             let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
             messages.extend(rows.flat_map(|row| spans(row.split(" | ").next().unwrap_or_default())));
         }
-        // What the kernel and systemd say, and what is put together of many parts.
+        // Messages of the kernel and of systemd, and messages that are put together from many parts.
         let is_foreign = |message: &String| {
             ["info: confined: ", "error: … -->"].iter().any(|head| message.starts_with(head))
                 || message == "Start request repeated too quickly"
@@ -100,7 +100,7 @@ fn every_quoted_message_is_in_the_program() {
     assert!(!is_said(&said, "error: the file is not there at all"));
 }
 
-/// The log begins every note with its level; decision lines and what goes on over several lines have none.
+/// The log begins every note with its level. Decision lines, and further lines of a note, have none.
 #[test]
 fn a_quoted_line_of_the_log_has_its_level() {
     let notes = said_in(&["src/guard", "src/server.rs", "src/server", "src/state.rs", "src/manager.rs"]);

@@ -1,4 +1,4 @@
-//! What the pages say of the unit, and of owners, groups and modes, follows from the unit and the packages.
+//! The pages' statements about the unit, and about owners, groups and modes, agree with the unit and the packages.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn the_unit_does_what_the_pages_say() {
         assert!(page.contains(&sentence), "{sentence}");
     }
     assert!(upgrading.contains("systemctl reset-failed portward"));
-    // Directives that are quoted are the unit's, or the socket unit's.
+    // Quoted directives stand in the unit, or in the socket unit.
     let socket = read("systemd/examples/portward.socket");
     for page in pages() {
         for span in spans(&read(&page)) {
@@ -43,7 +43,7 @@ fn the_unit_does_what_the_pages_say() {
             assert!(!is_directive || is_there, "{}: {span}", page.display());
         }
     }
-    // Sockets that systemd keeps are not opened anew by a restart, so it shows nothing of a right to open them.
+    // systemd keeps the sockets, so a restart does not open them anew. It shows nothing about the right to open them.
     assert!(unit("FileDescriptorStoreMax").is_some());
     let page = read("docs/install.md");
     let section =
@@ -99,7 +99,7 @@ fn who_may_do_what_follows_from_modes() {
     {
         assert!(may.contains_key(who) && users.contains(kind), "{who}");
     }
-    // The administrators' group has the socket, and nothing below certs.
+    // The administrators' group has access to the socket, and to nothing below certs.
     assert_eq!(folders["/run/portward"][2], "portward-admin");
     let admin = may["group `portward-admin`"];
     let closed = folders.iter().filter(|(path, _)| path.starts_with("/etc/portward/certs"));
@@ -108,11 +108,11 @@ fn who_may_do_what_follows_from_modes() {
             && closed.clone().all(|(_, [mode, _, group])| mode == "0750" && group == "portward")
     );
     assert!(admin.contains("cannot read keys, nor anything else under `/etc/portward/certs`"), "{admin}");
-    // Everybody can read the configuration and the rules.
+    // Every user can read the configuration and the rules.
     let everybody = may["everybody else on the machine"];
     assert!(["/etc/portward", "/etc/portward/rules"].iter().all(|path| folders[*path][0] == "0755"));
     assert!(everybody.contains("can read `portward.toml` and the rules"), "{everybody}");
-    // The service writes what the unit lets it write.
+    // The service can write where the unit allows it.
     let service = may["user `portward`"];
     for place in
         [format!("/var/lib/{}", unit("StateDirectory").expect("it")), unit("ReadWritePaths").expect("it")]

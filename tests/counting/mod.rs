@@ -1,4 +1,5 @@
-//! An allocator that counts what the thread that asks has allocated: the test runner's own threads do not matter.
+//! An allocator that counts the allocations of the calling thread. Allocations of the test runner's threads do not
+//! matter.
 #![allow(unsafe_code, reason = "an allocator")]
 #![allow(dead_code, reason = "not every test counts everything")]
 
@@ -9,14 +10,14 @@ struct Counting;
 
 #[derive(Clone, Copy)]
 struct Counts {
-    /// Bytes in use, as the C library rounds them. A thread may free what another one has allocated, so it does not
-    /// begin at nothing.
+    /// Bytes in use, rounded as in the C library. A thread may free memory of another thread, so the count does not
+    /// begin at 0.
     live: usize,
-    /// The most of them since [`most`] began.
+    /// The most bytes in use since [`most`] began.
     most: usize,
-    /// Bytes asked for, in all.
+    /// The sum of the requested bytes.
     bytes: usize,
-    /// How often.
+    /// The number of allocations.
     calls: usize,
 }
 
@@ -25,7 +26,7 @@ thread_local! {
 }
 
 fn count(change: impl FnOnce(&mut Counts)) {
-    // At the end of a thread there is nothing to count any more.
+    // At the end of a thread its counters are gone.
     let _ = COUNTS.try_with(|counts| {
         let mut new = counts.get();
         change(&mut new);
@@ -61,24 +62,24 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes in use; only differences mean something.
+/// Bytes in use. Only differences have a meaning.
 pub(crate) fn live() -> usize {
     COUNTS.get().live
 }
 
-/// How often something was allocated.
+/// The number of allocations so far.
 pub(crate) fn calls() -> usize {
     COUNTS.get().calls
 }
 
-/// The bytes that were asked for meanwhile.
+/// The bytes that `work` requested.
 pub(crate) fn cost<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = COUNTS.get().bytes;
     let done = work();
     (done, COUNTS.get().bytes - before)
 }
 
-/// The most bytes in use at a time, above what was before.
+/// The most bytes in use at a time during `work`, above those before.
 pub(crate) fn most(work: impl FnOnce()) -> usize {
     let before = live();
     count(|counts| counts.most = before);

@@ -1,5 +1,5 @@
-//! Item 29: absence is never a replacement. What is gone or empty leaves in force what was in use, and is said; what is
-//! no file is refused and waited for by nobody (contract section 4).
+//! Item 29: absence never replaces anything. When a file is gone or empty its old contents stay in force, and a message
+//! says so. A path that is not a regular file is refused, and Portward does not wait for it (contract section 4).
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -34,7 +34,7 @@ fn item_29_a_removed_admin_socket_comes_back() {
             eventually("it listens again", || UnixStream::connect(&socket).is_ok());
             assert_eq!(ask().out, "nobody is listed\n");
         }
-        // Without a reload as well, for a Portward that was stopping may have had it.
+        // The same without a reload. A Portward that was stopping may have removed it.
         fs::remove_file(&socket).unwrap();
         fs::write(&socket, "a file").unwrap();
         let mark = portward.mark();
@@ -42,7 +42,7 @@ fn item_29_a_removed_admin_socket_comes_back() {
         fs::remove_file(&socket).unwrap();
         portward.line_after(mark, &["info: administration on ", "portward.sock"]);
         assert_eq!(ask().out, "nobody is listed\n");
-        // What takes its place is another's: it is named and stays.
+        // The new file belongs to another program. It is named in a message and stays.
         fs::remove_file(&socket).unwrap();
         fs::write(&socket, "a file").unwrap();
         let mark = portward.mark();
@@ -100,7 +100,7 @@ fn item_29_what_is_no_file_in_the_state_folder_refuses_the_start() {
         let (code, lines) = setup.fails_to_start(&config);
         assert!(code == Some(1) && lines.contains("it is not a folder"), "{lines}");
 
-        // At a reload as well: everything stays as it was.
+        // The same at a reload: everything stays as it was.
         let target = Target::named("here");
         let portward = Portward::with_rules(&rules(target.port()));
         let list = portward.dir().join("state/blacklist.jsonl");
@@ -114,7 +114,7 @@ fn item_29_what_is_no_file_in_the_state_folder_refuses_the_start() {
     });
 }
 
-/// Rules, presets and portward.toml: a FIFO or a device is an error, not a wait without an end.
+/// Rules, presets and portward.toml: a FIFO or a device is an error, and Portward does not wait without end.
 #[test]
 fn item_29_what_is_no_file_among_the_rules_refuses_the_reload() {
     within(60, || {

@@ -1,5 +1,5 @@
-//! Answers of targets: read kindly and passed on clean, long ones too; what is broken in them is the target's doing, and
-//! what comes before a final answer confuses nobody (contract section 3; issue 17, items 18, 36 and 40).
+//! Answers of targets are read leniently and passed on clean, even long ones. A broken answer is the target's fault.
+//! Interim answers before the final one confuse neither side (contract section 3; issue 17, items 18, 36 and 40).
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn start(target: &Target) -> Portward {
     setup(&format!("tcp = {}", target.port())).set("log.forwarded", "\"all\"").start()
 }
 
-/// What a client gets for a GET, octet by octet, up to the end of the connection.
+/// The octets that a client gets for a GET, up to the end of the connection.
 fn octets(portward: &Portward) -> String {
     let mut client = portward.plain();
     client.send(format!("GET / HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n"));
@@ -67,7 +67,7 @@ fn n18_kind_reading_and_clean_writing() {
                 assert_eq!(octets(&start(&target)), wanted, "{said:?} in pieces of {piece}");
             }
         }
-        // Requests are read as strictly as ever.
+        // Requests are read as strictly as before.
         let target = Target::recorder();
         let portward = start(&target);
         for lines in
@@ -101,7 +101,7 @@ fn n18_many_small_chunks_with_bare_line_ends_arrive_whole() {
     });
 }
 
-/// A body that ends with the connection, of a target by TLS, which ends in an orderly way or not.
+/// A body that ends with the connection of a TLS target. The connection ends in an orderly way, or not.
 fn until_the_end(conn: &mut Conn, orderly: bool) {
     conn.request();
     conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhalf");
@@ -151,7 +151,7 @@ fn n18_broken_framing_is_the_targets() {
             portward.line_after(mark, &["rejected: target-down"]);
             assert!(!portward.lines().join("\n").contains("blacklisted"));
         }
-        // What cannot be framed of a PBX.
+        // SIP messages of a PBX that cannot be framed.
         let pbx = Target::scripted(|conn| {
             next_message(conn);
             conn.send("HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -213,7 +213,7 @@ fn n36_long_heads_of_web_servers_pass() {
             let answer = client.get(NAME, "/");
             assert_eq!((answer.all("set-cookie").len(), answer.text().as_str()), (1_020, "hi"));
         }
-        // Even more is the target's doing.
+        // A longer one is the target's fault.
         let mark = portward.mark();
         assert_eq!(client.get(NAME, "/more").status(), 502);
         portward.line_after(mark, &["/more", "rejected: target-down"]);
@@ -252,7 +252,7 @@ fn n36_long_messages_of_directories_and_gatekeepers_pass() {
         client.send(search(2, "dc=a"));
         assert!(matches!(next(&mut client).expect("an answer").op, LdapOp::SearchResultDone(_)));
 
-        // As long as a TPKT can be, unreadable as RAS.
+        // The longest TPKT, which is unreadable as RAS.
         let sent = frame(&[8, 2, 0, 0, 0x62], &vec![0; 65_535 - 4 - 5 - 4]);
         assert_eq!(sent.len(), 65_535);
         let gatekeeper = Target::scripted(move |conn| {
@@ -289,12 +289,12 @@ fn n40_after_102_or_103_without_100_the_next_request_is_no_body() {
             assert!(client.head().start.contains(interim));
             let answer = client.response();
             assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
-            // A client that does not look at that gets no answer, and its request goes nowhere.
+            // A client that ignores this gets no answer, and its request goes nowhere.
             let _ = client.try_send(format!("GET /secret HTTP/1.1\r\nHost: {NAME}\r\n\r\n"));
             assert_eq!(client.rest(), b"");
             assert!(!target.transcript().contains("secret"), "{}", target.transcript());
         }
-        // With 100 among them the body comes, and the connection goes on.
+        // If a 100 is among them, the body comes and the connection goes on.
         let target = Target::scripted(|conn| {
             while let Some(mut request) = conn.try_head() {
                 conn.send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");

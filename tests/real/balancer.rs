@@ -44,18 +44,18 @@ fn item_31_a_balancer_is_answered_and_stays() {
             assert_eq!(answer.status(), status, "{client} {request}: {answer:?}");
             assert_eq!(answer.header("connection"), None, "{client} {request}: {answer:?}");
         }
-        // Twenty-one of one client's list that client, and nobody else.
+        // Twenty-one refusals of one client list that client only.
         for number in 0..21 {
             assert_eq!(ask(&mut wire, "192.0.2.2", &format!("GET /{number}"), good).status(), 404);
         }
         portward.line(&["192.0.2.2 blacklisted for 5m"]);
         assert_eq!(ask(&mut wire, "192.0.2.2", "GET /open", good).status(), 403);
         assert_eq!(ask(&mut wire, "192.0.2.3", "GET /open", good).status(), 200);
-        // A body that is none ends the connection, with an answer.
+        // An invalid body ends the connection, with an answer.
         let mut broken = portward.plain();
         broken.send(format!("POST /open HTTP/1.1\r\n{good}Transfer-Encoding: chunked\r\n\r\nx\r\n"));
         assert_eq!(broken.response().status(), 400);
-        // What is no request ends the connection, with an answer.
+        // Octets that are no request end the connection, with an answer.
         wire.send("nonsense\r\n\r\n");
         assert_eq!(wire.response().status(), 400);
         assert_eq!(wire.rest(), b"");
@@ -80,7 +80,7 @@ fn item_14_ports_and_brackets_in_the_list() {
         };
         assert_eq!(forwarded("for=\"203.0.113.9:4711\";proto=https"), 403);
         assert_eq!(forwarded("for=203.0.113.9, for=\"[2001:db8::1]:1\""), 200);
-        // What a client has sent, with a quote that it left open, and what the balancer has appended to it.
+        // A field in which the client has left a quote open, with the balancer's own addition.
         for sent in ["for=\"", "for=192.0.2.1;x=\"", "for=192.0.2.1;x=\"\\\"", "for=192.0.2.1;x=\"\\"] {
             assert_eq!(forwarded(&format!("{sent}, for=203.0.113.9;proto=https")), 403, "{sent}");
             assert_eq!(forwarded(&format!("{sent}, for=\"203.0.113.9:1\"")), 403, "{sent}");
@@ -114,7 +114,7 @@ fn item_34_a_login_of_the_connection_is_one_clients() {
                 "{scheme}"
             );
         }
-        // A scheme that logs in each request shares connections.
+        // A scheme that logs in with each request may share connections.
         let target = Target::named("here");
         let portward = behind(target.port());
         for scheme in ["Basic", "bearer", "Hawk", "DPoP"] {

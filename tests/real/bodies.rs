@@ -1,4 +1,4 @@
-//! Bodies pass as they come: in constant memory however large, cut where they were cut, and each to its own client
+//! Bodies pass as they come: in constant memory however large, with the same chunks, and each to its own client
 //! (contract sections 3 and 10).
 
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::harness::{Conn, Portward, Target, Wire, eventually, ok, within};
 
 const MIB: u64 = 1024 * 1024;
-/// By how much the daemon's resident memory may grow, in kB: buffers, but no body.
+/// How much the daemon's resident memory may grow, in kB. This is enough for buffers, but not for a body.
 const GROWTH: u64 = 16 * 1024;
-/// What a large body is written in.
+/// The size of the blocks in which a large body is written.
 const BLOCK: usize = 256 * 1024;
 
 fn rules(target: &Target) -> String {
@@ -74,7 +74,7 @@ fn heavy(conn: &mut Conn) {
     }
 }
 
-/// 2 GiB each way once, less for the other combinations: the memory is what is looked at.
+/// 2 GiB in each direction once, and less in the other combinations: the memory stays constant.
 #[test]
 fn two_gibibytes_each_way_take_no_memory() {
     within(110, || {
@@ -95,7 +95,7 @@ fn two_gibibytes_each_way_take_no_memory() {
             let mut client = connect(tls);
             let suffix = if chunked { "?chunked" } else { "" };
             let mut before = 0;
-            // Once to warm up, then measured.
+            // The first body warms up. The second is measured.
             for size in [8 * MIB, size * MIB] {
                 if down {
                     client
@@ -122,7 +122,7 @@ fn two_gibibytes_each_way_take_no_memory() {
     });
 }
 
-/// A target that does not read stops the client, and goes on where it stopped.
+/// A target that does not read stops the client. The client goes on where it stopped.
 #[test]
 fn a_slow_target_stops_the_client() {
     within(100, || {
@@ -133,7 +133,7 @@ fn a_slow_target_stops_the_client() {
             eventually("the client stands still", || gate.load(Ordering::SeqCst));
             let length = request.header("content-length").unwrap().parse().unwrap();
             let seen = conn.swallow(length);
-            // It says that it closes: a POST is not sent again on another connection.
+            // The target says that it closes, because a POST is not sent again on another connection.
             let seen = seen.to_string();
             let head =
                 format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", seen.len());
@@ -173,7 +173,7 @@ fn a_slow_target_stops_the_client() {
     });
 }
 
-/// Byte by byte, in both directions, both framings.
+/// Bodies octet by octet, in both directions and both framings.
 #[test]
 fn dribbled_bodies_arrive_whole() {
     within(60, || {
@@ -212,7 +212,8 @@ fn dribbled_bodies_arrive_whole() {
     });
 }
 
-/// 413 while the client is still sending: the client gets it, whole, and nobody takes the rest for a request.
+/// A 413 while the client is still sending: the client gets it whole, and the rest of the body is not taken for a
+/// request.
 #[test]
 fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     within(100, || {
@@ -226,7 +227,7 @@ fn an_early_refusal_reaches_a_client_that_is_still_sending() {
                     let close = if keeps { "" } else { "Connection: close\r\n" };
                     conn.send(format!("HTTP/1.1 413 Too Large\r\n{close}Content-Length: 3\r\n\r\nbig"));
                     if !keeps {
-                        // Waits for the other side to stop, as a careful server does (RFC 9112 §9.6).
+                        // It waits for the other side to stop, as a careful server does (RFC 9112 §9.6).
                         conn.finish();
                     }
                     conn.swallow(64 * MIB);
@@ -241,7 +242,7 @@ fn an_early_refusal_reaches_a_client_that_is_still_sending() {
                 let mut client = if tls { portward.tls("one.example.net") } else { portward.plain() };
                 let framing = framing(64 * MIB, chunked);
                 client.send(format!("POST /up HTTP/1.1\r\nHost: one.example.net\r\n{framing}\r\n\r\n"));
-                // A part of the body, then a look: the answer is there before the body ends.
+                // A part of the body is sent, then the client looks: the answer is there before the body ends.
                 let part = if chunked {
                     format!("{BLOCK:x}\r\n{}\r\n", "x".repeat(BLOCK))
                 } else {
@@ -262,7 +263,7 @@ fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     });
 }
 
-/// A response that was cut can be told from a whole one, by both ports, whatever cut it.
+/// A client can tell a cut response from a whole one, on both ports, whatever has cut it.
 #[test]
 fn truncation_is_seen() {
     within(60, || {
@@ -300,7 +301,8 @@ fn truncation_is_seen() {
                 }
             }
         }
-        // A body until close that was reset did not end: the client's connection does not end in good order either.
+        // A body that ends with the connection was reset, so it is not complete. The client's connection must not end
+        // in good order either.
         let target = Target::scripted(|conn| {
             if let Some(request) = conn.try_head() {
                 conn.send("HTTP/1.1 200 OK\r\n\r\nhello");
@@ -322,7 +324,7 @@ fn truncation_is_seen() {
     });
 }
 
-/// HTTP/1.0 on either side, pipelined HTTP/1.1 in front of it.
+/// HTTP/1.0 on either side, and pipelined HTTP/1.1 requests from the client.
 #[test]
 fn old_targets_and_pipelining_clients() {
     within(60, || {
@@ -347,7 +349,7 @@ fn old_targets_and_pipelining_clients() {
             assert_eq!(client.response_to("HEAD").status(), 200);
             assert_eq!(client.response().status(), 204);
             assert_eq!(client.response().text(), "length");
-            // Until the target closes: then this connection is at its end, too.
+            // This body ends with the target's connection. So the client's connection ends, too.
             assert_eq!(client.response().text(), "/last hello");
         }
         for version in ["1.0", "1.1"] {
@@ -361,8 +363,8 @@ fn old_targets_and_pipelining_clients() {
     });
 }
 
-/// A target that authenticates the connection: who has logged in on it, is whoever sends on it. A stranger never is
-/// somebody else, and the one who has logged in stays so for all requests of his connection.
+/// A target that authenticates the connection: every request on it counts as sent by the logged-in user. A stranger's
+/// requests never come on that connection. The logged-in client keeps it for all its requests.
 #[test]
 fn a_login_on_a_connection_is_nobody_elses() {
     within(60, || {
@@ -400,7 +402,7 @@ fn a_login_on_a_connection_is_nobody_elses() {
             let mut client = if number % 2 == 0 { portward.plain() } else { portward.tls("one.example.net") };
             assert_eq!(ask(&mut client, ""), "nobody", "{name} before the login");
             assert_eq!(ask(&mut client, &format!("{scheme} hello")), "");
-            // Strangers come in the middle of the handshake, and after it.
+            // Strangers send requests in the middle of the login, and after it.
             assert_eq!(ask(&mut portward.plain(), ""), "nobody", "a stranger in the middle");
             assert_eq!(ask(&mut client, &format!("{scheme} {name}")), name);
             assert_eq!(ask(&mut portward.plain(), ""), "nobody", "a stranger behind {name}");

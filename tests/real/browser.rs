@@ -20,7 +20,7 @@ fn answer(kind: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The page, its script, and what the script talks to.
+/// The first host: the page, its script, and the script's peers.
 fn first_host(request: &Message) -> Vec<u8> {
     match request.target() {
         "/" => answer("text/html", PAGE),
@@ -35,7 +35,7 @@ fn first_host(request: &Message) -> Vec<u8> {
     }
 }
 
-/// The assets.
+/// The second host: the assets.
 fn second_host(request: &Message) -> Vec<u8> {
     match request.target() {
         "/style.css" => answer("text/css", "#text { color: rgb(1, 2, 3); }"),
@@ -81,7 +81,7 @@ fn chromium_loads_a_page_opens_a_web_socket_and_uploads() {
             echo = echo.port(),
         );
         let portward = Portward::with_rules(&rules);
-        // The browser believes that it speaks to the usual ports.
+        // The browser believes that it uses the standard ports.
         let map = format!(
             "MAP *.example.net:80 127.0.0.1:{}, MAP *.example.net:443 127.0.0.1:{}, MAP * ~NOTFOUND",
             portward.http, portward.https
@@ -89,7 +89,7 @@ fn chromium_loads_a_page_opens_a_web_socket_and_uploads() {
         let browser = Chromium::start(
             &portward.dir().join("ca.crt"),
             &map,
-            // The redirect is the server's to give.
+            // Only the server may redirect.
             &["--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable", "http://one.example.net/"],
         );
         let results = done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
@@ -109,7 +109,7 @@ fn chromium_loads_a_page_opens_a_web_socket_and_uploads() {
         ] {
             assert_eq!(results[what], expected, "{what}: {results}");
         }
-        // A path without a rule is an answer that a page may not read, because it names no origin.
+        // A path without a rule gets an answer that the page may not read, because the answer names no origin.
         assert!(results["missing"].as_str().unwrap_or_default().contains("Failed to fetch"), "{results}");
         assert!(seen.lock().unwrap().iter().all(|host| host == "two.example.net"));
         portward.decision(&["http://one.example.net GET / ", "-> redirect https://one.example.net/"]);

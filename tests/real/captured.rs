@@ -1,5 +1,5 @@
-//! Issue 21, item 2: paths that name a tenant, from outside (contract section 9): which target gets the request, and what clients
-//! are told whose tenant is unknown or disabled.
+//! Issue 21, item 2: paths that name a tenant, seen from outside (contract section 9): which target gets the request,
+//! and the answer for an unknown or disabled tenant.
 
 use std::net::SocketAddr;
 
@@ -58,7 +58,7 @@ http = [
         ] {
             assert_eq!(client.get("one.example.net", path).text(), said, "{path}");
         }
-        // All on one connection: what is refused is answered although refusals get no answer here.
+        // All requests use one connection. These refusals are answered although others get no answer here.
         for (path, status, reason) in [
             ("/whole/nobody/a", 404, "unknown-tenant"),
             ("/tenant/off/a", 403, "disabled"),

@@ -1,4 +1,4 @@
-//! A line that says that a target has failed names its address and the cause, for every service (contract section 8).
+//! A log line about a failed target names its address and the cause, for every service (contract section 8).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const HOST: &str = "one.example.net";
 /// The services with their keys, in the order of [`ask`].
 const SERVICES: [&str; 4] = ["http", "sip", "ldap", "h323"];
 
-/// A host of which every service leads to that port. `words`: of the port.
+/// A host whose services all lead to that port. `words` are further keys of the rules.
 fn rules(target: &str, words: &str) -> String {
     let check = if words.contains("tcp = false") { ", check_certificate = false" } else { "" };
     format!(
@@ -42,7 +42,7 @@ fn setup(rules: &str) -> Setup {
         .set("upstream.verify", "\"ca\"")
 }
 
-/// Asks for the host by a service. The connection is given back, because the end of it may matter.
+/// Asks for the host by one service. Returns the connection, because its end may matter.
 fn ask(portward: &Portward, service: &str) -> Wire {
     let mut wire = match service {
         "http" => portward.plain(),
@@ -57,7 +57,7 @@ fn ask(portward: &Portward, service: &str) -> Wire {
     wire
 }
 
-/// Every service is refused in these words.
+/// Every service is refused, and the log line has these words.
 fn every_service_says(portward: &Portward, words: &str) {
     for service in SERVICES {
         let mark = portward.mark();
@@ -74,13 +74,13 @@ fn causes_of_a_target_that_cannot_be_connected_to() {
         let port = free_port();
         let portward = setup(&rules("\"127.0.0.1\"", &plain(port))).start();
         every_service_says(&portward, &format!("target-down 127.0.0.1:{port} refused"));
-        // Each of several addresses, in the order in which they were tried.
+        // Each of several addresses is named, in the order of the attempts.
         let portward = setup(&rules("[\"127.0.0.2\", \"127.0.0.1\"]", &plain(port))).start();
         every_service_says(
             &portward,
             &format!("target-down 127.0.0.2:{port} refused, 127.0.0.1:{port} refused"),
         );
-        // Nothing is known of the name. A name server that does not answer is another cause.
+        // The name does not exist. A name server that does not answer is another cause.
         let portward = setup(&rules("\"pbx.invalid\"", &plain(port))).start();
         let _wire = ask(&portward, "sip");
         let line = portward.decision(&[" rejected: target-down pbx.invalid:"]);
@@ -91,7 +91,7 @@ fn causes_of_a_target_that_cannot_be_connected_to() {
     });
 }
 
-/// The accept queue of a listener that nobody serves is full, and connection requests are swallowed.
+/// The accept queue of the listener is full, and connection requests are swallowed.
 #[test]
 fn causes_of_a_target_that_does_not_answer_to_tcp() {
     within(60, || {
@@ -148,7 +148,7 @@ fn causes_of_a_target_that_fails_after_it_was_connected_to() {
     });
 }
 
-/// A server that answers the first octets with a fatal alert, or says something else.
+/// A server that answers the first octets with a fatal alert, or with something else.
 fn says(octets: &'static [u8]) -> Target {
     Target::scripted(move |conn| {
         let _ = conn.some();
@@ -209,7 +209,8 @@ fn causes_of_a_targets_certificate() {
     });
 }
 
-/// By TLS 1.3 a target refuses Portward's certificate when the handshake is over on our side, so the client is forwarded.
+/// In TLS 1.3 a target refuses Portward's certificate after the handshake has ended on our side. So the client is
+/// forwarded.
 #[test]
 fn causes_of_a_target_that_wants_our_certificate() {
     within(60, || {
@@ -221,7 +222,7 @@ fn causes_of_a_target_that_wants_our_certificate() {
     });
 }
 
-/// What is forwarded for other reasons than a path of the rules, or as a WebSocket, fails in the same words.
+/// Targets that no path of the rules names, and targets of WebSockets: their failures are described in the same words.
 #[test]
 fn causes_of_acme_targets_and_of_websockets() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Clients that are slow, silent, or speak something else (contract sections 1 and 8).
+//! Clients that are slow, silent, or use another protocol (contract sections 1 and 8).
 
 use std::thread;
 use std::time::Duration;
@@ -36,13 +36,13 @@ fn a_silent_client_is_closed_as_silent() {
             .set("limits.inspect_timeout", "\"4s\"")
             .set("limits.handshake_timeout", "\"4s\"")
             .start();
-        // One after the other, so that each line is its own.
+        // One after the other, so that each has its own line.
         for connect in [Portward::plain, Portward::plain_to_tls] {
             let mark = portward.mark();
             assert_eq!(connect(&portward).rest(), b"");
             portward.line_after(mark, &["rejected: silent"]);
         }
-        // TLS, and then nothing.
+        // A TLS handshake, and then nothing.
         let mark = portward.mark();
         assert_eq!(portward.tls("one.example.net").rest(), b"");
         portward.line_after(mark, &["rejected: silent"]);
@@ -66,7 +66,7 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
             assert_eq!(client.rest(), b"");
             portward.line_after(mark, &["rejected: timeout"]);
         }
-        // The deadline is for the whole: a byte now and then does not prolong it.
+        // The deadline is for the whole request. Single octets do not prolong it.
         let mark = portward.mark();
         let mut client = portward.plain();
         let endless: Vec<u8> = format!("{half}X: {}", "x".repeat(300)).into_bytes();
@@ -74,7 +74,7 @@ fn a_client_that_does_not_finish_is_closed_as_timeout() {
         assert_eq!(client.rest(), b"");
         portward.line_after(mark, &["rejected: timeout"]);
 
-        // A ClientHello that does not end.
+        // A ClientHello that never ends.
         let mark = portward.mark();
         let mut client = portward.plain_to_tls();
         client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
@@ -133,7 +133,7 @@ fn an_idle_connection_is_closed_without_a_line() {
     });
 }
 
-/// The limits of undecided connections crowd out undecided ones only: a phone that is served stays served.
+/// The limits of undecided connections displace undecided ones only. A served phone stays served.
 #[test]
 fn silent_clients_do_not_crowd_out_others() {
     within(60, || {
@@ -147,7 +147,7 @@ fn silent_clients_do_not_crowd_out_others() {
         let mut silent: Vec<_> = (0..30).map(|_| portward.plain()).collect();
         assert_eq!(portward.plain().get("one.example.net", "/").text(), "here", "a new client gets in");
         assert_eq!(served.get("one.example.net", "/").text(), "here", "an old one stays");
-        // The oldest undecided went.
+        // The oldest undecided connection was closed.
         assert_eq!(silent[0].rest(), b"");
     });
 }
@@ -192,7 +192,7 @@ fn blocked_networks_are_refused() {
     });
 }
 
-/// curl's own view of a refusal: an empty reply, not an error page.
+/// How curl sees a refusal: an empty reply, not an error page.
 #[test]
 fn curl_is_told_nothing() {
     within(60, || {

@@ -44,7 +44,7 @@ fn completions_for_every_shell() {
         assert_eq!(output.code, 0, "{output:?}");
         assert!(output.out.contains(mark) && output.out.contains("explain"), "{shell}: {output:?}");
     }
-    // bash takes it.
+    // bash accepts the script.
     let script = portward(dir.path(), &["completions", "bash"]).out;
     let file = dir.path().join("portward.bash");
     fs::write(&file, script).unwrap();
@@ -78,7 +78,7 @@ fn check_is_clean_or_points_at_the_characters() {
     assert_eq!(output.code, 0, "{output:?}");
 
     let rules = setup.dir().join("rules/test.toml");
-    // (the rules, and for every error its line and column)
+    // (the rules, and the line and column of each error)
     let cases: [(&str, &[(usize, usize)]); 10] = [
         ("[[host]]\nname = \"a.net\"\ntarget = \"127.0.0.1\"\ncolour = 1\n", &[(4, 1)]),
         ("[[host]]\nname = 5\ntarget = \"127.0.0.1\"\n", &[(2, 8)]),
@@ -102,7 +102,7 @@ fn check_is_clean_or_points_at_the_characters() {
         let output = check();
         assert_eq!(output.code, 1, "{text}: {output:?}");
         for (line, column) in places {
-            // The quotes of a text may be underlined or not.
+            // The underline may or may not include the quotes of a text.
             let place = format!("test.toml:{line}:{column}");
             let inside = format!("test.toml:{line}:{}", column + 1);
             let all = output.all();
@@ -121,7 +121,7 @@ fn check_is_clean_or_points_at_the_characters() {
     }
 }
 
-/// What `explain` says is what the daemon then does.
+/// The daemon does exactly what `explain` says.
 #[test]
 fn explain_agrees_with_the_daemon() {
     within(120, || {
@@ -222,7 +222,7 @@ ldap = {{ target = "127.0.0.1", tcp = 389 }}
     });
 }
 
-/// The domain of the bind decides, and not the host of the URL, which is where a client connects to.
+/// The domain of the bind decides, not the host of the URL. The latter is where a client connects to.
 #[test]
 fn explain_reads_a_bind_as_the_daemon_does() {
     within(60, || {
@@ -303,7 +303,7 @@ fn development_certificates_serve_curl() {
         );
         let setup = Portward::rules(&rules);
         let config = setup.write();
-        // Away with the harness's own certificates: these are the command's.
+        // The harness's own certificates are removed. These are the command's.
         fs::remove_dir_all(setup.dir().join("certs")).unwrap();
         let made = portward(
             setup.dir(),

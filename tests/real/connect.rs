@@ -1,5 +1,5 @@
-//! `portward check --connect`: every target's every port is connected to and verified, and what is wrong is said (contract
-//! section 8, *check*; issue 19, item 3).
+//! `portward check --connect` connects to every port of every target, verifies certificates, and reports faults
+//! (contract section 8, *check*; issue 19, item 3).
 
 use std::fs;
 use std::io::Read as _;
@@ -36,7 +36,7 @@ fn targets(output: &Output) -> Vec<Value> {
     json["targets"].as_array().unwrap().clone()
 }
 
-/// The targets' certificates need names that the tests' rules have.
+/// A TLS target. Its certificate needs the names in the tests' rules.
 fn tls(identity: &Identity) -> Target {
     Target::scripted_tls(identity, |conn| while !conn.some().is_empty() {})
 }
@@ -54,12 +54,12 @@ fn item_3_good_targets_of_every_service() {
         let dir = site(&rules);
         let output = check(dir.path(), &[]);
         assert_eq!(output.code, 0, "{output:?}");
-        // The plain port is one; by TLS what is presented may differ from service to service.
+        // The plain port counts once. By TLS the presented certificate may differ between services.
         assert!(output.out.contains("tried 5 addresses and ports of targets: nothing wrong\n"), "{output:?}");
         let all = targets(&check(dir.path(), &["--json"]));
         assert_eq!(all.iter().filter(|one| one["ok"] == true).count(), 5, "{all:?}");
         assert_eq!((&all[0]["carrier"], &all[1]["carrier"]), (&Value::from("tcp"), &Value::from("tls")));
-        // Nothing but a connection has come to the plain port.
+        // The plain port got a connection, but no octet.
         assert!(plain.received(0).is_empty());
     });
 }
@@ -92,7 +92,7 @@ fn item_3_what_is_wrong_is_said_of_each_address_and_port() {
             host("silent.example.net", "127.0.0.1", &only(silent.port())),
             host("gone.example.net", "pbx.invalid", "tcp = 80, tls = false"),
             host("pinned.example.net", "127.0.0.3", &only(1)),
-            // Not tried: its host is disabled.
+            // This one is not tried, because its host is disabled.
             format!("{}enabled = false\n", host("off.example.net", "127.0.0.1", &format!("tcp = {closed}, tls = false"))),
         ]
         .concat();
@@ -123,7 +123,7 @@ fn item_3_what_is_wrong_is_said_of_each_address_and_port() {
         assert!(["name-not-found", "dns-failed"].contains(&unresolved["cause"].as_str().unwrap()));
         assert_eq!(all.len(), 12, "{all:?}");
 
-        // In words, with the address, the host and what to do.
+        // The text output has the address, the host and advice.
         let said = check(dir.path(), &[]);
         let line = format!(
             "error: 127.0.0.1:{} (https, for name.example.net) wrong-name: its certificate is for another name",
@@ -132,7 +132,7 @@ fn item_3_what_is_wrong_is_said_of_each_address_and_port() {
         assert!(said.errors.contains(&line), "{said:?}");
         assert!(said.out.contains("tried 12 addresses and ports of targets: 11 wrong\n"), "{said:?}");
 
-        // A pin alone decides; a wrong one is named.
+        // A pin alone decides. A wrong one is named.
         for (pin, code) in [(pinned_identity.pin(), 0), (ca.issue(&["x.example.net"]).pin(), 1)] {
             let rules = host("pinned.example.net", "127.0.0.1", &only(pinned.port()));
             let dir = site(&format!("{rules}[target.\"127.0.0.1\"]\npin = \"{pin}\"\n"));
@@ -146,7 +146,7 @@ fn item_3_what_is_wrong_is_said_of_each_address_and_port() {
     });
 }
 
-/// In TLS 1.3 a server says only after the handshake that it misses a certificate.
+/// In TLS 1.3 a server says only after the handshake that it wants a certificate.
 #[test]
 fn item_3_a_target_that_does_not_accept_portward_s_certificate() {
     within(60, || {
@@ -166,7 +166,7 @@ fn item_3_a_target_that_does_not_accept_portward_s_certificate() {
     });
 }
 
-/// Many ports are tried at once: with one after the other this would take more than a minute.
+/// Many ports are tried at once. One after the other this would take more than a minute.
 #[test]
 fn item_3_many_silent_targets_are_tried_at_once() {
     within(60, || {

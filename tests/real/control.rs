@@ -1,4 +1,4 @@
-//! What an administrator sees and does over the socket: live connections, their end, a reload (contract section 8).
+//! What an administrator sees and does over the socket: live connections, ending one, a reload (contract section 8).
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
@@ -36,7 +36,7 @@ fn connections(portward: &Portward, query: &str) -> Vec<Value> {
     json["connections"].as_array().unwrap().clone()
 }
 
-/// Answers the first request, then the first half of the second one.
+/// Answers the first request whole, and the second one by half.
 fn halting(conn: &mut Conn) {
     conn.request();
     conn.send(ok("whole"));
@@ -83,7 +83,7 @@ fn item_6_live_connections_are_shown_and_ended() {
             assert_eq!(ask(&portward, "GET", &format!("connections?{query}")).0, status, "{query}");
         }
 
-        // A relay ends in order, one in the middle of a response by a reset, and one that waits at once.
+        // A relay is ended in order, a response in its middle by a reset, and an idle connection at once.
         let id = |line: &Value| line["id"].as_u64().unwrap();
         let end = |id: u64| ask(&portward, "DELETE", &format!("connections/{id}")).0;
         assert_eq!(ask(&portward, "GET", &format!("connections/{}", id(phone_line))).1, *phone_line);
@@ -131,7 +131,7 @@ fn item_6_a_reload_over_the_socket_says_what_changed() {
         portward.line(&["reload refused: everything stays as it was"]);
         assert_eq!(ask(&portward, "GET", "reload").0, "405");
 
-        // SIGHUP goes the same way.
+        // SIGHUP does the same.
         portward.write_rules(&rules(9, 9));
         let mark = portward.mark();
         portward.hang_up();

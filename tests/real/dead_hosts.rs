@@ -1,4 +1,4 @@
-//! Item 37: hosts that do not answer any more, in networks of their own where packets vanish without a word.
+//! Item 37: hosts that stop answering. They are in networks of their own, in which packets vanish without an error.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
@@ -10,7 +10,7 @@ const FRONT: &str = "10.73.0.1";
 const FIRST: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 2);
 const SECOND: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 3);
 
-/// A host with a target that says who it is.
+/// A host with a target that tells its own name.
 pub struct Host {
     namespace: Namespace,
     pub target: Option<Target>,
@@ -18,13 +18,13 @@ pub struct Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Where it listens, or its thread would wait for ever.
+        // The target must be dropped in the namespace where it listens. Otherwise its thread would wait for ever.
         let target = self.target.take();
         self.namespace.inside(|| drop(target));
     }
 }
 
-/// Portward and two hosts on one network. Addresses are known to the kernel for good, so that nobody asks for them.
+/// Portward and two hosts on one network. The kernel knows their link addresses permanently, so it never looks them up.
 pub struct Network {
     pub portward: Portward,
     front: Namespace,
@@ -36,7 +36,7 @@ pub struct Network {
 fn answers(name: &'static str) -> impl Fn(&mut crate::harness::Conn) + Send + Sync + 'static {
     move |conn| {
         while let Some(request) = conn.try_request() {
-            // Long enough that requests at one time need a connection each.
+            // The time is so long that simultaneous requests need a connection each.
             let works = if request.target() == "/long" && name == "first" { 60_000 } else { 300 };
             thread::sleep(Duration::from_millis(works));
             if conn.try_send(ok(name)).is_err() {
@@ -86,7 +86,7 @@ impl Network {
         Self { portward, front, first, second, switch }
     }
 
-    /// A connection of a client beside Portward, which waits for long.
+    /// A connection of a client on Portward's machine. It waits long for answers.
     pub fn client(&self) -> Wire {
         let address: SocketAddr = format!("{FRONT}:90").parse().unwrap();
         let wire = Wire::over(self.front.inside(|| TcpStream::connect(address)).unwrap());
@@ -94,7 +94,7 @@ impl Network {
         wire
     }
 
-    /// From now on every packet to and from the first host is lost, and nobody is told.
+    /// From now on every packet to and from the first host is lost, without an error.
     pub fn lose_the_first_host(&self) {
         self.switch.run("bridge link set dev port-2 state 0");
     }
@@ -114,13 +114,13 @@ const LONG: &str = "GET /long HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 5\r\n\r\nhello";
 const ALONE: &str = "GET / HTTP/1.1\r\nHost: alone.example.net\r\n\r\n";
 
-/// Kept connections to a host that is gone: what may be repeated goes to the next address, the rest is refused, both long
-/// before `response_timeout`, which is ten minutes.
+/// Kept connections to a host that is gone: requests that may be repeated go to the next address, the others are
+/// refused. Both happen long before `response_timeout`, which is ten minutes.
 #[test]
 fn requests_on_kept_connections_to_a_dead_host_are_answered_in_time() {
     within(110, || {
         let network = Network::start();
-        // A client stays with its worker, and the connection that its request has opened is kept there.
+        // A client stays with its worker, and that worker keeps the connection that its request has opened.
         let mut clients: Vec<Wire> = (0..3).map(|_| network.client()).collect();
         clients.iter_mut().for_each(|client| client.send(GET));
         assert!(clients.iter_mut().all(|client| client.response().text() == "first"));
@@ -139,9 +139,9 @@ fn requests_on_kept_connections_to_a_dead_host_are_answered_in_time() {
         network.portward.decision(&["//one.example.net POST / ", "rejected: target-down"]);
         let seen = network.second.target.as_ref().unwrap().transcript();
         assert!(seen.contains("GET / HTTP/1.1") && !seen.contains("POST"), "{seen}");
-        // GET has opened a connection to the second host; ALONE has dialled the first one again, once.
+        // GET has opened a connection to the second host. ALONE has dialled the first one again, once.
         assert!(network.opened() - opened <= 3, "{} connections", network.opened() - opened);
-        // What comes after that goes to the host that lives, at once.
+        // Later requests go to the living host at once.
         let begin = Instant::now();
         assert_eq!(network.client().ask(GET).text(), "second");
         assert_eq!(network.client().ask(POST).text(), "second");
@@ -151,7 +151,7 @@ fn requests_on_kept_connections_to_a_dead_host_are_answered_in_time() {
     });
 }
 
-/// Connections that wait for a request notice it by themselves, and so do those on whose answer a client waits.
+/// Idle connections notice by themselves that their host is dead. So do connections on whose answer a client waits.
 #[test]
 fn idle_and_busy_connections_notice_that_their_host_is_dead() {
     within(110, || {
@@ -161,12 +161,12 @@ fn idle_and_busy_connections_notice_that_their_host_is_dead() {
         busy.send(LONG);
         assert_eq!(idle.response().text(), "first");
         network.lose_the_first_host();
-        // Keep-alive asks after 15 seconds and gives up after 20. The first host would have answered after 60.
+        // Keep-alive probes begin after 15 seconds and give up after 20. The first host would have answered after 60.
         assert_eq!(busy.response().text(), "second");
         thread::sleep(Duration::from_secs(10));
         let begin = Instant::now();
         assert_eq!(idle.ask(GET).text(), "second");
-        // The kept connection is gone, and the address is dialled in vain at most: that is all that it costs.
+        // The kept connection is gone. The address is dialled in vain at most once, and that is all.
         println!("answered after {:.1} s", begin.elapsed().as_secs_f64());
         assert!(begin.elapsed() < Duration::from_secs(15));
     });

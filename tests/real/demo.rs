@@ -1,5 +1,5 @@
-//! The demonstration stays up to be tried: every line that it prints is pasted into a shell, and does what the comment
-//! above it says (issue 18, item 27).
+//! The demonstration stays up to be tried. Every line that it prints can be pasted into a shell, and does what the
+//! comment above it says (issue 18, item 27).
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use rustix::process::Signal;
 
 use crate::harness::{Child, Output, curl, eventually, program, within};
 
-/// Each line that is to be pasted, by something that only it has in it, and what has to come of it: the exit code, what
-/// it shows, and what the decision line has, if there is one.
+/// Each line that can be pasted, found by a text that only it contains, with its expected result: the exit code, a part
+/// of the output, and a part of the decision line, if there is one.
 const EXPECTED: [(&str, i32, &str, &str); 18] = [
     ("dashboard --config", 0, "/login?code=", ""),
     ("/PBX0/APPCLIENT/appclient.htm", 0, "This is the master PBX", "http://hq.dvl-ckl2.net"),
@@ -32,7 +32,7 @@ const EXPECTED: [(&str, i32, &str, &str); 18] = [
     ("blacklist add", 0, "by hand: spam", ""),
 ];
 
-/// The demonstration, its output as the lines of a [`Child`]; what it makes is below `temp`.
+/// The demonstration, with its output as the lines of a [`Child`]. Its files are below `temp`.
 fn demo(temp: &Path, path: Option<&Path>) -> Child {
     let mut command = Command::new(program("sh", "dash"));
     let program = path.map_or(env!("CARGO_BIN_EXE_portward"), |_| "portward");
@@ -43,7 +43,7 @@ fn demo(temp: &Path, path: Option<&Path>) -> Child {
     Child::start(&mut command)
 }
 
-/// Waits for the last of what it says, and returns the lines to be pasted with the comments above them.
+/// Waits for the end of its output. Returns the lines to be pasted, with the comments above them.
 fn to_be_pasted(demo: &Child) -> Vec<(String, String)> {
     eventually("it has come to its end", || {
         demo.lines().iter().any(|line| line.starts_with("# H.323 (H.460.17): gate"))
@@ -101,7 +101,7 @@ fn item_27_every_line_of_the_demonstration_can_be_pasted() {
     });
 }
 
-/// The link that is shown logs in, and so does a new one, which the command beside it prints.
+/// The printed link logs in. So does a new one, which the command beside it prints.
 #[test]
 fn issue_23_the_demonstration_has_a_dashboard() {
     within(60, || {
@@ -134,7 +134,7 @@ fn issue_23_the_demonstration_has_a_dashboard() {
     });
 }
 
-/// Where a shell finds the running program by its name it is named so, and nowhere else.
+/// If the shell finds the running program by its name, the output uses the name. Otherwise it uses the path.
 #[test]
 fn item_27_the_program_is_named_as_the_shell_finds_it() {
     within(60, || {
@@ -152,7 +152,7 @@ fn item_27_the_program_is_named_as_the_shell_finds_it() {
     });
 }
 
-/// Whatever ends it, and whenever: what it has made is removed.
+/// However and whenever the demonstration ends, its files are removed.
 #[test]
 fn item_27_it_is_ended_in_the_middle_of_the_walk_and_leaves_nothing() {
     within(60, || {

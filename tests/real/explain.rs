@@ -1,8 +1,8 @@
-//! `portward explain`: what an administrator types, and what the answers mean for a script.
+//! `portward explain`: the questions that administrators type, and the meaning of the answers for a script.
 
 use crate::harness::{Portward, Target, command, within};
 
-/// Issue 18, item 23: what an administrator types is understood, and the help says what the exit codes mean.
+/// Issue 18, item 23: usual questions are understood, and the help explains the exit codes.
 #[test]
 fn item_23_explain_takes_websockets_and_bare_hosts_and_names_the_nearest_path() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Requests that two readers could understand differently never reach a target (contract sections 2 and 3).
+//! Requests that two readers could understand differently. None of them reaches a target (contract sections 2 and 3).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn rules(target: &Recorder) -> String {
     )
 }
 
-/// `head` lines between the request line and the empty line, Host included or not.
+/// A POST with these lines between the request line and the empty line. Host is among them or not.
 fn post(lines: &str) -> String {
     format!("POST /PBX0/APPS HTTP/1.1\r\n{lines}\r\n{SMUGGLED}")
 }
@@ -23,7 +23,7 @@ fn post_to_one(lines: &str) -> String {
     post(&format!("Host: one.example.net\r\n{lines}"))
 }
 
-/// What contract section 3 lists, and its near relatives: (what it is, the bytes).
+/// The list of contract section 3, and similar cases: (description, octets).
 fn ambiguous() -> Vec<(&'static str, String)> {
     vec![
         ("two equal Hosts", post_to_one("Host: one.example.net\r\n")),
@@ -139,7 +139,7 @@ fn ambiguous() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Every one of them is closed without a byte, and nothing of it arrives, not even the good request behind it.
+/// Each of them is closed without an answer. Nothing of it arrives, not even the good request behind it.
 #[test]
 fn ambiguous_requests_are_closed_and_reach_nobody() {
     within(120, || {
@@ -151,7 +151,7 @@ fn ambiguous_requests_are_closed_and_reach_nobody() {
             {
                 client.set_patience(Duration::from_secs(5));
                 let before = recorder.connections();
-                // The other side may close before it has read everything: that is the point.
+                // The other side may close before it has read everything. That is expected here.
                 let _ = client.try_send(&request);
                 client.finish();
                 let answer = client.rest();
@@ -170,7 +170,7 @@ fn ambiguous_requests_are_closed_and_reach_nobody() {
     });
 }
 
-/// The same behind a good request on the same connection.
+/// The same requests behind a good request on the same connection.
 #[test]
 fn ambiguous_requests_after_a_good_one_reach_nobody() {
     within(120, || {
@@ -195,7 +195,7 @@ fn ambiguous_requests_after_a_good_one_reach_nobody() {
     });
 }
 
-/// A chunked body that is broken ends the request: what stands behind it is never taken for a request.
+/// A broken chunked body ends the request. The octets behind it are never taken for a request.
 #[test]
 fn broken_chunks_smuggle_nothing() {
     within(120, || {
@@ -241,7 +241,7 @@ fn broken_chunks_smuggle_nothing() {
     });
 }
 
-/// Everything that a rule for `/PBX0/APPS` must not let slip through, and the same for a host that allows all.
+/// Paths that a rule for `/PBX0/APPS` must not let through. The same for a host that allows all paths.
 #[test]
 fn unsafe_paths_reach_nobody() {
     let dots = [
@@ -287,7 +287,7 @@ fn unsafe_paths_reach_nobody() {
         "/../PBX0/APPS",
         "/x/../PBX0/APPS",
     ];
-    // Only where the host's one rule is the empty path may an encoded slash pass.
+    // An encoded slash may pass only if the host's one rule is the empty path.
     let slashes =
         ["/PBX0/APPS%2f..%2fADMIN", "/PBX0/APPS%2Fx", "/PBX0%2fAPPS", "/PBX0/APPS/%2f", "/PBX0/APPS/x%2Fy"];
     within(120, move || {
@@ -301,7 +301,7 @@ fn unsafe_paths_reach_nobody() {
             client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
             let answer = client.rest();
             assert_eq!(answer, b"", "{host} {path}: {:?}", String::from_utf8_lossy(&answer));
-            // A target that is no URI at all may be called malformed, too.
+            // A target that is not even a URI may be called malformed instead.
             let line = portward.decision_after(mark, &[&format!("http://{host} GET "), "rejected: "]);
             assert!(line.ends_with("unsafe-path") || line.ends_with("malformed"), "{path}: {line}");
         }
@@ -309,7 +309,7 @@ fn unsafe_paths_reach_nobody() {
     });
 }
 
-/// Unusual, but clear: they pass, and arrive as they were sent.
+/// Unusual but unambiguous paths pass, and arrive as they were sent.
 #[test]
 fn unusual_paths_arrive_as_they_came() {
     within(60, || {
@@ -349,7 +349,7 @@ fn unusual_paths_arrive_as_they_came() {
     });
 }
 
-/// However the bytes are cut, the decision is the same.
+/// The decision is the same, however the octets are cut.
 #[test]
 fn segments_do_not_change_the_decision() {
     within(120, || {

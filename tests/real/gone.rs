@@ -1,4 +1,4 @@
-//! Clients that have gone while their target says nothing, in every protocol (issue 15, B10); LDAP's are in
+//! Clients that have gone while their target says nothing, in every protocol (issue 15, B10). LDAP's tests are in
 //! `ldap/gone.rs`.
 
 use portward::demo::ras::request as registration;
@@ -9,7 +9,7 @@ use crate::harness::{Portward, Setup, Target, Wire, eventually, within};
 const SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// One host for every protocol, with its own silent target for each.
+/// A host with every protocol, and a silent target for each.
 struct Silent {
     sip: Target,
     h323: Target,
@@ -23,7 +23,7 @@ impl Silent {
             conn.head();
             conn.send(SWITCH);
             while !conn.some().is_empty() {}
-            // It has heard the end, and does not close.
+            // It has seen the client's end, but does not close.
             std::thread::sleep(std::time::Duration::from_secs(45));
         });
         Self { sip: Target::recorder(), h323: Target::recorder(), http: Target::recorder(), websocket }
@@ -42,7 +42,7 @@ impl Silent {
     }
 }
 
-/// What a client says in each protocol, and where.
+/// The first octets of a client in each protocol, and the port.
 fn talks(portward: &Portward) -> Vec<(&'static str, u16, bool, Vec<u8>)> {
     let get = b"GET /silent HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
     let websocket =
@@ -58,7 +58,7 @@ fn talks(portward: &Portward) -> Vec<(&'static str, u16, bool, Vec<u8>)> {
         talks.push(("sip", port("sip", "sips"), tls, register.clone().into()));
         talks.push(("h323", port("h323", "h323s"), tls, registration(7, "one.example.net", "009033410004")));
         talks.push(("http", http, tls, get.to_vec()));
-        // Requests behind it fill the buffer.
+        // Further requests fill the buffer.
         talks.push(("http, pipelined", http, tls, get.repeat(1000)));
         talks.push(("http, with a body", http, tls, upload.to_vec()));
         talks.push(("websocket", http, tls, websocket.to_vec()));
@@ -66,8 +66,8 @@ fn talks(portward: &Portward) -> Vec<(&'static str, u16, bool, Vec<u8>)> {
     talks
 }
 
-/// Breaks off, or ends its side in the orderly way and does not read any more: by TLS with close_notify, and with no reset
-/// for what it has not read.
+/// Leaves in one of two ways: by a reset, or by ending its side in order without reading any more. In TLS the latter
+/// sends close_notify. No reset answers the octets that it has not read.
 pub fn leave((mut client, resets): (Wire, bool)) -> Option<Wire> {
     if resets {
         client.reset();
@@ -130,7 +130,7 @@ fn b10_a_target_that_does_not_answer_the_first_message_has_a_time_of_its_own() {
     });
 }
 
-/// An answer that came once is enough: what follows is a tunnel with an idle time of its own. An ACK owes no answer.
+/// One answer is enough: after it the connection is a tunnel with its own idle time. An ACK owes no answer.
 #[test]
 fn b10_a_pbx_that_has_answered_may_be_silent_and_an_ack_is_not_answered() {
     within(60, || {

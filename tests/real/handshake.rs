@@ -1,4 +1,4 @@
-//! TLS that was begun and does not end (contract section 8, `tls-failed`), and how much of a handshake is read.
+//! TLS handshakes that begin and do not end (contract section 8, `tls-failed`), and how much of a handshake is read.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::harness::{Portward, Setup, Wire, client_config, eventually, within};
 
 const NAME: &str = "one.example.net";
 
-/// All services, one address that can be listed.
+/// All services, and an address that can be listed.
 fn front() -> Setup {
     Portward::rules(&format!("[[host]]\nname = \"{NAME}\"\ntarget = \"127.0.0.1\"\nhttp = [\"\"]\n"))
         .listen("sips")
@@ -23,7 +23,7 @@ fn front() -> Setup {
         .set("blacklist.suspicious_per_minute", "2")
 }
 
-/// A ClientHello as it is sent.
+/// A ClientHello, in the octets on the wire.
 fn hello() -> Vec<u8> {
     let name = ServerName::try_from(NAME).unwrap();
     let mut client = ClientConnection::new(client_config(rustls::DEFAULT_VERSIONS), name).unwrap();
@@ -34,7 +34,7 @@ fn hello() -> Vec<u8> {
     octets
 }
 
-/// How a client ends a handshake that it has begun.
+/// The ways in which a client ends a handshake that it has begun.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Silence,
@@ -46,7 +46,7 @@ enum End {
 impl End {
     const ALL: [Self; 4] = [Self::Silence, Self::Close, Self::HalfClose, Self::Reset];
 
-    /// The connection, to be kept until it has ended.
+    /// Ends it. Returns the connection, which must be kept until it has ended.
     fn of(self, mut client: Wire) -> Option<Wire> {
         match self {
             Self::Silence => return Some(client),
@@ -57,13 +57,13 @@ impl End {
             }
             Self::Reset => client.reset(),
         }
-        // What has been sent is there before the end is.
+        // The sent octets must arrive before the end.
         thread::sleep(Duration::from_millis(50));
         None
     }
 }
 
-/// A connection to a service on which TLS is what comes next.
+/// A connection to a service on which TLS must begin now.
 fn connect(portward: &Portward, service: &str) -> Wire {
     match service {
         "https" => portward.plain_to_tls(),
@@ -77,7 +77,7 @@ fn connect(portward: &Portward, service: &str) -> Wire {
     }
 }
 
-/// Item 12. Path-MTU black holes end handshakes in the middle, and so do telephones that restart.
+/// Item 12: path-MTU black holes end handshakes in the middle, and so do telephones that restart.
 #[test]
 fn tls_that_was_begun_and_does_not_end_is_tls_failed_and_never_counts() {
     within(110, || {
@@ -103,7 +103,7 @@ fn tls_that_was_begun_and_does_not_end_is_tls_failed_and_never_counts() {
     });
 }
 
-/// Item 12: what is no TLS stays so, and counts; silence before any octet is silence, but for StartTLS.
+/// Item 12: octets that are not TLS count as before. Silence before any octet is `silent`, except after StartTLS.
 #[test]
 fn what_was_never_begun_is_something_else() {
     within(60, || {
@@ -138,7 +138,7 @@ fn what_was_never_begun_is_something_else() {
 fn padded(length: usize) -> Vec<u8> {
     let mut message = hello().split_off(5);
     let missing = length - message.len();
-    // The extensions are the last field; their length stands before them, behind the session id and the lists.
+    // The extensions are the last field. Their length stands before them, after the session id and the lists.
     let session = 38 + 1 + usize::from(message[38]);
     let suites = session + 2 + usize::from(u16::from_be_bytes([message[session], message[session + 1]]));
     let at = suites + 1 + usize::from(message[suites]);
@@ -156,7 +156,7 @@ fn padded(length: usize) -> Vec<u8> {
     message.chunks(16_000).flat_map(record).collect()
 }
 
-/// Item 39: 16 KiB of a ClientHello are read, and the next ones are not.
+/// Item 39: at most 16 KiB of a ClientHello are read.
 #[test]
 fn a_client_hello_has_16_kib() {
     within(60, || {
@@ -185,7 +185,7 @@ fn a_client_hello_has_16_kib() {
     });
 }
 
-/// Item 39: what docs/guard.md says of the memory of a handshake that stands still.
+/// Item 39: a stalled handshake takes the memory that docs/guard.md states.
 #[test]
 fn a_handshake_that_stands_still_takes_the_memory_that_is_documented() {
     within(110, || {
@@ -195,7 +195,7 @@ fn a_handshake_that_stands_still_takes_the_memory_that_is_documented() {
                 .set("limits.handshake_timeout", "\"60s\"")
                 .set("blacklist.allow", "[\"127.0.0.0/8\"]")
                 .start();
-            // A message that claims to be longer than anything, in records of the usual length.
+            // A message that claims a huge length, in records of the usual length.
             let mut message = vec![1, 0, 0xff, 0xf0];
             message.resize(octets - 64, 0);
             let records: Vec<u8> = message
@@ -207,7 +207,7 @@ fn a_handshake_that_stands_still_takes_the_memory_that_is_documented() {
             let before = portward.memory("VmRSS:");
             let mut held: Vec<Wire> = (0..COUNT).map(|_| connect(&portward, service)).collect();
             held.iter_mut().for_each(|client| client.send(&records));
-            // All of it has been read when the memory does not grow any more.
+            // All of it has been read when the memory stops growing.
             let mut last = 0;
             eventually("the memory stays", || {
                 thread::sleep(Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! What Portward adds to a request and takes away from it (contract section 3).
+//! Fields that Portward adds to a request, and fields that it removes (contract section 3).
 
 use crate::harness::{Message, Portward, Target, Wire, within};
 
@@ -9,7 +9,7 @@ fn rules(target: &Target) -> String {
     )
 }
 
-/// Sends a request with these lines; what the target saw of it, header by header in lower case.
+/// Sends a request with these lines. Returns it as the target saw it, with field names in lower case.
 fn seen(client: &mut Wire, lines: &str) -> Message {
     let answer = client.ask(format!("GET /x HTTP/1.1\r\nHost: one.example.net\r\n{lines}\r\n"));
     assert_eq!(answer.status(), 200, "{answer:?}");
@@ -75,7 +75,7 @@ fn what_a_stranger_says_about_itself_is_dropped() {
                 assert!(!text.contains("x_forwarded") && !text.contains("forwarded_"), "{lie}: {request:?}");
             }
         }
-        // Nor can a client have ours taken away again by naming them as hop-by-hop.
+        // A client cannot remove our own fields by naming them as hop-by-hop.
         for name in ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Forwarded-Host"] {
             let request = seen(&mut client, &format!("Connection: close, {name}\r\n"));
             assert_eq!(request.all(name).len(), 1, "{name}: {request:?}");
@@ -96,7 +96,7 @@ fn a_trusted_proxy_in_front_is_believed() {
         );
         let chain = request.header("x-forwarded-for").unwrap().to_owned();
         assert!(chain.contains("203.0.113.7"), "{request:?}");
-        // The right-most address that is not trusted is the client.
+        // The right-most address that is not trusted is the client's.
         portward.decision(&[" 203.0.113.7 ", "GET /x HTTP/1.1"]);
 
         let request = seen(
@@ -127,7 +127,7 @@ fn hop_by_hop_headers_go_one_hop() {
     });
 }
 
-/// A client cannot have the headers removed that make the request what it is.
+/// A client cannot remove the fields that give the request its meaning.
 #[test]
 fn connection_does_not_remove_what_matters() {
     within(60, || {
@@ -138,7 +138,7 @@ fn connection_does_not_remove_what_matters() {
             "POST /x HTTP/1.1\r\nHost: one.example.net\r\nConnection: Host, Content-Length, Transfer-Encoding\r\n\
              Content-Length: 5\r\n\r\nhello",
         );
-        // Refused, or forwarded with both; never forwarded without.
+        // It is refused, or forwarded with both fields. It is never forwarded without them.
         if let Some(mut answer) = client.try_head() {
             client.body(&mut answer, true);
             assert!(answer.text().contains("\nhost: one.example.net\n"), "{answer:?}");

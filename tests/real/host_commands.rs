@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::{Output, Portward, Setup, Target, command, curl, eventually, within};
 
-/// A folder of rules: a file with comments in it, and a preset is not needed.
+/// A rules file with comments in it. No preset is needed.
 fn rules(port: u16) -> String {
     format!(
         "# The hosts of the house.\n\n# Headquarters\n[[host]]\nname = \"HQ.example.net\"   # as on the sign\naliases = [\"uno.example.net\"]\n\
@@ -38,7 +38,7 @@ impl House {
         command(60, self.portward.dir(), &[&["host", "--config", &config], args].concat())
     }
 
-    /// The one rules file.
+    /// The only rules file.
     fn file(&self) -> PathBuf {
         let json: Value = serde_json::from_str(&self.host(&["list", "--json"]).out).unwrap();
         let rule = json["hosts"][0]["rule"].as_str().unwrap().to_owned();
@@ -97,7 +97,7 @@ fn item_2_hosts_are_disabled_and_enabled_in_their_files() {
         let is = fs::metadata(&file).unwrap();
         assert_eq!((was.uid(), was.gid(), was.mode()), (is.uid(), is.gid(), is.mode()));
 
-        // What an administrator has said over the API gives way.
+        // The state that was set over the API is dropped.
         assert_eq!(house.api("POST", "hq.example.net/disable", ""), 200);
         let said = house.host(&["list"]);
         assert!(said.out.contains("no, by an administrator"), "{said:?}");
@@ -154,7 +154,7 @@ fn item_2_hosts_are_added_shown_and_removed() {
             "{again:?}"
         );
 
-        // What is wrong is said with its place, and nothing has changed.
+        // A fault is named with its place, and nothing has changed.
         let text = house.text();
         for (args, code, why) in [
             (&["add", "a.example", "--target", "192.0.2.1"][..], 2, "nothing would be forwarded"),
@@ -188,7 +188,7 @@ fn item_2_hosts_are_added_shown_and_removed() {
         assert!(left.starts_with("# The hosts of the house.\n") && !left.contains("Headquarters"), "{left}");
         assert!(left.ends_with(&before[before.find("# The branch").unwrap()..]), "{left}");
 
-        // A host of the API is changed over the API.
+        // A host of the API can only be changed over the API.
         let body = "{\"target\":\"192.0.2.1\",\"ldap\":true}";
         assert_eq!(house.api("PUT", "api.example.net", body), 201);
         assert!(house.host(&["show", "api.example.net"]).out.contains("made over the API"));
@@ -211,7 +211,7 @@ fn item_2_a_host_that_portward_toml_names_stays() {
         );
         assert!(said.errors.contains("portward.toml:"), "{said:?}");
         assert_eq!(house.text(), before);
-        // Nor is a file changed where the rules are wrong already.
+        // A file is not changed either if the rules have a fault already.
         house.portward.write_rules(&format!("{before}\n[[host]\n"));
         let said = house.host(&["disable", "hq.example.net"]);
         assert!(said.code == 1 && said.errors.contains(".toml:"), "{said:?}");
@@ -235,7 +235,7 @@ fn item_2_links_stay_and_a_daemon_need_not_run() {
     });
 }
 
-/// Several commands at once, and an editor: nothing is lost.
+/// Several commands and an editor at the same time: no change is lost.
 #[test]
 fn item_2_commands_at_once_lose_nothing() {
     within(120, || {
@@ -264,8 +264,8 @@ fn item_2_commands_at_once_lose_nothing() {
     });
 }
 
-/// `--json` of every command that changes something: what has become of the host, whether the daemon obeys, and what it warns
-/// of since then.
+/// `--json` of every command that changes something: the host's new state, whether the daemon follows, and its new
+/// warnings.
 #[test]
 fn item_2_changes_are_said_to_programs_too() {
     within(90, || {
@@ -300,7 +300,7 @@ fn item_2_changes_are_said_to_programs_too() {
         assert_eq!(house.api("PUT", "api.example.net", "{\"target\":\"192.0.2.1\",\"ldap\":true}"), 201);
         assert_eq!(json(&["remove", "api.example.net"])["file"], Value::Null);
 
-        // Nothing runs: the file says it, the daemon does not.
+        // Without a daemon the file is shown, not a running state.
         house.portward.terminate();
         house.portward.wait();
         let said = house.host(&["enable", "hq.example.net", "--json"]);

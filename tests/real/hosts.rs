@@ -1,4 +1,5 @@
-//! Issue 19, item 1: hosts over the API. They are made, changed and removed while Portward runs; the rules files are not touched.
+//! Issue 19, item 1: hosts over the API. They are made, changed and removed while Portward runs. The rules files stay
+//! untouched.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::sip::{next_message, pbx, request};
 use crate::harness::{Namespace, Portward, Setup, Target, Wire, command, curl, eventually, ok, within};
 
-/// One host in the rules files.
+/// Rules with one host.
 fn rules(port: u16) -> String {
     format!(
         "[[host]]\nname = \"rules.example.net\"\naliases = [\"regeln.example.net\"]\ntarget = \"127.0.0.1\"\n\
@@ -107,7 +108,7 @@ fn item_1_a_host_is_made_served_and_removed() {
         assert_eq!(made["sip"]["tcp"], phone.port(), "{made}");
         assert!(made["rule"].as_str().unwrap().contains("state/hosts.toml:"), "{made}");
 
-        // What is shown can be changed and put back.
+        // A host as it is shown can be changed and put back.
         let (_, again, shown) = ask_with(&portward, "GET", "/neu.example.net", None, "");
         assert_eq!(again, tag);
         assert_eq!(shown["definition"]["target"], "127.0.0.1", "{shown}");
@@ -124,7 +125,7 @@ fn item_1_a_host_is_made_served_and_removed() {
         assert_eq!(portward.plain().get(name, "/other").status(), 404);
         assert_eq!(ask_with(&portward, "PUT", "/new.example.net", Some(&less), "If-None-Match: *").0, 412);
 
-        // Over reloads and restarts, and `explain` and `check` know it.
+        // It survives reloads and restarts, and `explain` and `check` know it.
         assert_eq!(reload(&portward).0, 200);
         let portward = started(portward.restart());
         assert_eq!(status(&portward, name), 200);
@@ -136,7 +137,7 @@ fn item_1_a_host_is_made_served_and_removed() {
         drop(relay);
         relay = registers(&portward, name).1;
 
-        // It goes: new requests are refused at once, what runs ends after the drain time.
+        // The host is removed: new requests are refused at once, and running ones end after the drain time.
         let mark = portward.mark();
         assert_eq!(ask_with(&portward, "DELETE", "/new.example.net", None, "If-Match: \"other\"").0, 412);
         assert_eq!(ask(&portward, "DELETE", "/new.example.net", None), (200, json!({ "removed": 1 })));
@@ -166,7 +167,7 @@ fn item_1_a_host_of_the_rules_is_not_changed_and_its_place_is_told() {
                 assert!(fs::read_to_string(file).unwrap().contains("name = \"rules.example.net\""), "{said}");
             }
         }
-        // It is enabled and disabled all the same, and so is one of the API.
+        // It can still be enabled and disabled, and so can a host of the API.
         assert_eq!(ask(&portward, "POST", "/rules.example.net/disable", None).0, 200);
         assert_eq!(status(&portward, "rules.example.net"), 403);
         let body = json!({ "target": "127.0.0.1", "http": [{ "path": "", "tcp": web.port() }] });
@@ -182,7 +183,7 @@ fn item_1_a_host_of_the_rules_is_not_changed_and_its_place_is_told() {
     });
 }
 
-/// A wrong host is refused with its place, and nothing has changed.
+/// An invalid host is refused with the place of its fault, and nothing has changed.
 #[test]
 fn item_1_a_wrong_host_is_refused_with_diagnostics() {
     within(60, || {
@@ -241,7 +242,7 @@ fn item_1_a_wrong_host_is_refused_with_diagnostics() {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), before);
         assert_eq!((status(&portward, "bad.example.net"), status(&portward, "good.example.net")), (421, 200));
-        // An unfinished edit of the rules is neither put into force nor in the way.
+        // An unfinished edit of the rules is not put in force, and does not prevent the change.
         portward.write_rules("[[host]\n");
         assert_eq!(put(&portward, "more.example.net", &good).0, 201);
         assert_eq!(
@@ -251,7 +252,7 @@ fn item_1_a_wrong_host_is_refused_with_diagnostics() {
     });
 }
 
-/// Who may administer may not thereby read keys or reach this machine.
+/// An administrator must not be able to read keys or reach this machine by that right.
 #[test]
 fn item_1_what_is_not_possible_over_the_api() {
     within(60, || {
@@ -292,7 +293,7 @@ fn item_1_what_is_not_possible_over_the_api() {
         let trust = json!({ "target": "192.0.2.1", "sip": true, "client_trust": "/etc/ssl/certs" });
         let (code, said) = put(&portward, "bad.example.net", &trust);
         assert!(code == 403 && said["error"].as_str().unwrap().contains("may name no file"), "{said}");
-        // Nor is it found out whether a file is there.
+        // The answer does not show either whether a file exists.
         let checked = json!({ "tcp": 5060, "tls": 5061, "check_certificate": true });
         let said = ["/etc/passwd", "/etc/nothing"].map(|file| {
             let host = json!({ "target": "192.0.2.1", "sip": checked, "client_trust": file });
@@ -302,7 +303,7 @@ fn item_1_what_is_not_possible_over_the_api() {
         assert_eq!(there, nowhere);
         assert!(!portward.dir().join("state/hosts.toml").exists());
 
-        // A name that leads here is not dialled; with admin.hosts = "any", and from the rules files, it is.
+        // A name that leads here is not dialled. With admin.hosts = "any", and from the rules files, it is.
         let name =
             String::from_utf8(std::process::Command::new("hostname").output().unwrap().stdout).unwrap();
         let here = ["ip6-localhost", "localhost.localdomain", name.trim()].map(str::to_owned);
@@ -315,8 +316,8 @@ fn item_1_what_is_not_possible_over_the_api() {
     });
 }
 
-/// Addresses of this machine that nobody has told Portward of, the second one of an interface among them. What listens there is
-/// not to be found out, whether a host of the rules leads there or not, and a host of the rules does not suffer from it.
+/// Addresses of this machine that are not configured, among them the second one of an interface. Their open ports must
+/// not be found out, whether a host of the rules leads there or not. A host of the rules must not suffer from it.
 #[test]
 fn item_1_hosts_of_the_api_do_not_reach_other_addresses_of_this_machine() {
     within(90, || {
@@ -341,7 +342,7 @@ fn item_1_hosts_of_the_api_do_not_reach_other_addresses_of_this_machine() {
                 let (_, host) = ask(&portward, "GET", &format!("/{name}"), None);
                 assert_eq!(host["made_by"], "api");
             }
-            // Every worker has connections of the rules' host, which wait for a next request.
+            // Every worker has idle connections of the rules' host.
             assert!((0..8).all(|_| get("rules.example.net") == 200));
             let before = web.bytes();
             let name = format!("api-{}.example.net", web.port());
@@ -407,7 +408,7 @@ fn item_1_hosts_are_listed_in_pages_with_filters() {
     });
 }
 
-/// A damaged file of ours does not prevent a start; a reload is refused, and the file stays.
+/// A damaged file of ours does not prevent a start. A reload is refused, and the file stays.
 #[test]
 fn item_1_a_damaged_file() {
     within(90, || {
@@ -439,7 +440,7 @@ fn item_1_a_damaged_file() {
         let checked = command(30, portward.dir(), &["check", "--config", &config]);
         assert!(checked.code == 1 && checked.errors.contains("hosts.toml:"), "{checked:?}");
 
-        // One host whose name the rules have taken meanwhile: the others are served.
+        // The rules have taken the name of one host meanwhile. The others are served.
         fs::write(&file, &whole).unwrap();
         portward.write_rules(&rules(web.port()).replace("regeln", "one"));
         let (code, said) = reload(&portward);

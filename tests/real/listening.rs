@@ -86,7 +86,7 @@ fn a_port_in_use_is_named() {
     });
 }
 
-/// Issue 18, item 24: one line for all ports that one program has.
+/// Issue 18, item 24: ports that one program has taken are named in one line.
 #[test]
 fn item_24_ports_in_use_by_one_program_are_one_line() {
     within(60, || {
@@ -107,8 +107,8 @@ fn item_24_ports_in_use_by_one_program_are_one_line() {
     });
 }
 
-/// A target's name that does not resolve, a trust folder that is not there, an expired clock: nothing outside
-/// prevents a start. Here: everything that can be missing is missing.
+/// Nothing outside can prevent a start: a target's name that does not resolve, a missing trust folder, a wrong clock.
+/// Here everything that can be missing is missing.
 #[test]
 fn missing_surroundings_prevent_no_start() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Decision lines (contract section 8): what they say, and what they must never say.
+//! Decision lines (contract section 8): what they contain, and what they must never contain.
 
 use serde_json::Value;
 
@@ -64,11 +64,11 @@ fn a_client_cannot_write_the_log() {
         ] {
             let mut client = portward.plain();
             client.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-            // Some of these are no URI, and are refused for that.
+            // Some of these are invalid URIs, and are refused for that.
             let _ = client.some();
             portward.decision(&[&format!("GET {logged} ")]);
         }
-        // However long it was, the line is short.
+        // A long path makes no long line.
         let long = format!("/shut/{}", "x".repeat(9000));
         let _ = portward.plain().get("one.example.net", &long);
         let line = portward.decision(&["/shut/xxxx"]);
@@ -160,7 +160,7 @@ fn json_has_the_same_facts_as_fields() {
         assert_eq!(first["target"], format!("127.0.0.1:{}", target.port()));
         assert_eq!((&first["new"], &second["new"]), (&Value::Bool(true), &Value::Bool(false)));
         assert_eq!((&third["reason"], &third["target"]), (&Value::from("no-path"), &Value::Null));
-        // Whatever else is written with this format is JSON, too.
+        // All other lines of this format are JSON, too.
         for line in portward.lines() {
             assert!(serde_json::from_str::<Value>(&line).is_ok(), "{line}");
         }
@@ -181,7 +181,7 @@ fn ends_are_logged_on_request() {
     });
 }
 
-/// A target that is down is not logged as forwarded: the line is written once the target has accepted.
+/// A request to a target that is down is not logged as forwarded. The line is written once the target has accepted.
 #[test]
 fn forwarded_means_that_the_target_has_accepted() {
     within(60, || {
@@ -199,7 +199,7 @@ fn forwarded_means_that_the_target_has_accepted() {
     });
 }
 
-/// Contract section 7, `log.ended`, and section 8: each request has a line of its own, with status, bytes and milliseconds.
+/// Contract section 7, `log.ended`, and section 8: each request has an ending line with status, bytes and milliseconds.
 #[test]
 fn the_end_of_each_request_has_its_status_its_bytes_and_its_time() {
     within(60, || {
@@ -226,7 +226,7 @@ fn the_end_of_each_request_has_its_status_its_bytes_and_its_time() {
         let line = portward.decision(&[&start("/shut"), "404: 0 bytes up, "]);
         assert!(line.ends_with(" ms"), "{line}");
         assert!(!portward.lines().join("\n").contains("s3cret"));
-        // A target that is down: the answer is ours.
+        // If the target is down the answer is ours.
         let portward = Portward::rules(
             "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{ path = \"\", tcp = 1 }]\n",
         )
@@ -244,7 +244,7 @@ fn the_end_of_each_request_has_its_status_its_bytes_and_its_time() {
             json["milliseconds"].is_u64() && json["bytes_up"] == 0 && json["bytes_down"].is_u64(),
             "{line}"
         );
-        // Services that are decided once have the line of their connection alone.
+        // Services that are decided once have only the ending line of their connection.
         assert!(!line.contains("s3cret"));
     });
 }

@@ -9,7 +9,7 @@ fn rules(target: &Target) -> String {
     )
 }
 
-/// Says which of its connections was reached; `/challenge/SCHEME` answers 401 with that scheme.
+/// Tells the number of the connection that was reached. `/challenge/SCHEME` answers 401 with that scheme.
 fn numbered(conn: &mut Conn) {
     while let Some(request) = conn.try_request() {
         let number = conn.number.to_string();
@@ -28,7 +28,7 @@ fn numbered(conn: &mut Conn) {
 
 #[test]
 fn a_connection_with_a_login_stays_with_its_client() {
-    // What is sent on the connection, and whether it becomes the client's own.
+    // The octets on the connection, and whether it becomes the client's own.
     let cases = [
         ("/", "Authorization: NTLM TlRMTVNTUAABAAAA\r\n", true),
         ("/", "authorization: ntlm TlRMTVNTUAABAAAA\r\n", true),

@@ -1,4 +1,4 @@
-//! Requests and responses of every framing (RFC 9112) arrive whole, and the next one is found behind them.
+//! Requests and responses of every framing (RFC 9112) arrive whole, and the next message behind them is found.
 
 use std::thread;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn rules(target: &Target) -> String {
     )
 }
 
-/// Answers by path.
+/// Answers that depend on the path.
 fn by_path(conn: &mut Conn) {
     while let Some(request) = conn.try_request() {
         let answer: &[u8] = match request.target() {
@@ -218,7 +218,7 @@ fn connection_close_is_heeded_on_both_sides() {
             "{all}"
         );
 
-        // The target's close is its own: the client's connection goes on, with another target connection.
+        // Only the target's connection is closed. The client's connection goes on, with another target connection.
         let mut client = portward.plain();
         let bye = client.get("one.example.net", "/bye");
         assert_eq!(bye.status(), 200);
@@ -256,8 +256,8 @@ fn pipelined_requests_are_answered_in_order() {
                 assert_eq!(client.response().text(), format!("/{n}"));
             }
         }
-        // Empty lines before a request line are an old mistake that RFC 9112 2.2 lets pass; if they are
-        // refused, then without an answer.
+        // RFC 9112 2.2 tolerates empty lines before a request line, an old mistake. If they are refused, there must be
+        // no answer.
         let mut client = portward.plain();
         client.send("\r\nGET /x HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
         let all = String::from_utf8_lossy(&client.rest()).into_owned();
@@ -303,7 +303,7 @@ fn expect_100_continue_is_answered_by_the_target() {
     });
 }
 
-/// A target may answer before it has the whole body (413, 401): the client hears it.
+/// A target may answer before it has the whole body (413, 401). The client gets that answer.
 #[test]
 fn an_early_response_arrives_before_the_body_ends() {
     within(60, || {
@@ -338,7 +338,7 @@ fn a_client_that_has_said_everything_still_gets_its_answer() {
     });
 }
 
-/// Two responses where one was asked for: the second is nobody's.
+/// Two responses to one request: the second one reaches no client.
 #[test]
 fn a_response_nobody_asked_for_reaches_nobody() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! `/metrics`, read by a real Prometheus, and what is shipped for it (contract section 8, Metrics).
+//! `/metrics`, read by a real Prometheus, and the files that are shipped for it (contract section 8, Metrics).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,12 +46,12 @@ fn scrape(portward: &Portward) -> String {
     curl(&["--fail", "--silent", "--show-error", "--unix-socket", &socket, "http://portward/metrics"]).out
 }
 
-/// What is shipped for Prometheus.
+/// The folder of files for Prometheus.
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/examples/prometheus")
 }
 
-/// What promtool says of something, which must be good.
+/// The output of promtool about its input, which must be valid.
 fn promtool(args: &[&str], input: &str) -> String {
     let mut child = Command::new(program("promtool", "prometheus"))
         .args(args)
@@ -179,7 +179,7 @@ fn metrics_are_scraped_by_a_real_prometheus_that_answers_a_query_about_them() {
         assert_eq!(ask("up{job=\"portward\"}").as_deref(), Some("1"));
         assert_eq!(ask("sum(portward_rejected_total{reason=\"no-path\"})").as_deref(), Some("1"));
         assert_eq!(ask("count(portward_build_info)").as_deref(), Some("1"));
-        // Each alert and each curve of the dashboard is a question that Prometheus understands.
+        // Prometheus understands the expression of each alert and each curve.
         for expression in expressions() {
             let url = format!("http://127.0.0.1:{port}/api/v1/query");
             let said =
@@ -236,7 +236,7 @@ fn metrics_that_alerts_and_dashboard_and_docs_name_are_rendered() {
             let unknown: Vec<_> = used.iter().filter(|name| !is_rendered(name)).collect();
             assert!(unknown.is_empty(), "{what}: {unknown:?}");
         }
-        // And the docs name all of them.
+        // The docs name all of them.
         let missing: Vec<_> = types.iter().filter(|name| !names(&docs).contains(*name)).collect();
         assert!(missing.is_empty(), "docs/metrics.md has nothing of {missing:?}");
     });

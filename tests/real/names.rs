@@ -1,5 +1,5 @@
-//! Names of targets, and name servers of every kind (item 33; contract section 7): in a network of its own, with a name server
-//! of the test's that is silent, late, fails, or answers.
+//! Names of targets, and name servers of every kind (item 33; contract section 7). The network is the test's own, and
+//! so is the name server. It is silent, late, fails, or answers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::harness::{Namespace, Portward, Target, Wire, command, eventually, wit
 /// The type of IPv4 addresses (RFC 1035 section 3.2.2).
 const A: u16 = 1;
 
-/// A name server on 127.0.0.1 of a namespace. What it does is in the first label of the name.
+/// A name server on 127.0.0.1 of a namespace. The first label of a name says what it does.
 struct NameServer {
     asked: Arc<Mutex<BTreeMap<String, usize>>>,
     _files: TempDir,
@@ -102,7 +102,7 @@ pub fn parse(message: &[u8]) -> Option<(String, u16, usize)> {
     Some((labels.join("."), kind, at + 4))
 }
 
-/// An answer with that response code and so many addresses, all of them 127.0.0.1, good for a second.
+/// A response with that code and that many addresses, all of them 127.0.0.1, with a time to live of one second.
 fn answer(question: &[u8], code: u8, addresses: u8) -> Vec<u8> {
     let mut answer = question.to_vec();
     answer[2] = 0x84 | question[2] & 1;
@@ -146,7 +146,7 @@ fn item_33_three_thousand_silent_names_cost_little_and_hold_nothing_up() {
             .collect();
         let portward = Portward::rules(&(silent + &good)).inside(&namespace).start();
         let idle = cost(&portward);
-        // More than one round of what is asked at once.
+        // More than one round of the simultaneous queries.
         eventually("silent names are asked for", || server.asked("silent") > 100);
         assert_eq!(get(&namespace, &portward, "good.example.net"), 200);
         assert_eq!(get(&namespace, &portward, "hosts.example.net"), 200);
@@ -161,7 +161,7 @@ fn item_33_three_thousand_silent_names_cost_little_and_hold_nothing_up() {
         assert!(threads <= 24, "{threads} threads");
         assert!(descriptors <= idle.1.max(32) + 200, "{descriptors} descriptors, {} before", idle.1);
 
-        // Their questions end with the names: nothing is left of them.
+        // Their queries end when the names are removed. Nothing is left of them.
         portward.write_rules(&good);
         let mark = portward.mark();
         portward.hang_up();
@@ -182,7 +182,7 @@ fn item_33_late_failing_and_half_dumb_name_servers() {
         let rules: String = names
             .iter()
             .map(|name| match *name {
-                // By the search list.
+                // Found by the search list.
                 "short" => host("short.example.net", "good-2", target.port()),
                 "moved" => host("moved.example.net", "moved.invalid", target.port()),
                 name => host(&format!("{name}.example.net"), &format!("{name}.test"), target.port()),
@@ -202,13 +202,13 @@ fn item_33_late_failing_and_half_dumb_name_servers() {
         }
         eventually("one that fails for a while", || get(&namespace, &portward, "mends.example.net") == 200);
 
-        // It was good, and the name server is silent now: the last good answer is kept.
+        // It was good, and the name server is silent now. The last good answer is kept.
         let asked = server.asked("good");
         fs::write(&server.resolv, "nameserver 127.0.0.99\n").unwrap();
         fs::write(&server.hosts, "127.0.0.1 localhost moved.invalid\n").unwrap();
         eventually("/etc/hosts is read again", || get(&namespace, &portward, "moved.example.net") == 200);
         assert_eq!(get(&namespace, &portward, "good.example.net"), 200);
-        // And back: resolv.conf is read again as well.
+        // The change back is noticed as well: resolv.conf is read again.
         fs::write(&server.resolv, "nameserver 127.0.0.1\nsearch test\n").unwrap();
         eventually("the name server is asked again", || server.asked("good") > asked + 1);
         assert!(server.asked("good") < 1_000, "a TTL of a second is no reason to ask without a pause");

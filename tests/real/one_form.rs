@@ -1,4 +1,5 @@
-//! Numbers and tokens that a target could read otherwise go on in one form, or not at all (issue 15, A1, A2, A4 and A5).
+//! Numbers and tokens that a target could read differently pass in one form, or not at all (issue 15, A1, A2, A4 and
+//! A5).
 
 use crate::harness::{Portward, Target, Wire, eventually, ok, within};
 
@@ -9,8 +10,8 @@ fn rules(target: &Target) -> String {
     )
 }
 
-/// What the target receives of a request with these lines, which are followed by a body. The request is sent in one
-/// piece, or octet by octet.
+/// The octets that the target receives of a request with these lines and a body. The request is sent in one piece, or
+/// octet by octet.
 fn received(lines: &str, body: &str, octet_by_octet: bool) -> String {
     let target = Target::http(|_, _| ok(""));
     let portward = Portward::with_rules(&rules(&target));
@@ -107,7 +108,7 @@ fn a1_expect_goes_on_in_one_form() {
     });
 }
 
-/// A target that does not look at case takes `head` for HEAD, and sends an answer without the body that we wait for.
+/// A target that ignores case takes `head` for HEAD. It would send an answer without the body for which we wait.
 #[test]
 fn a1_methods_in_other_case_are_refused() {
     within(60, || {
@@ -123,7 +124,7 @@ fn a1_methods_in_other_case_are_refused() {
             portward.line_after(mark, &["rejected: malformed"]);
         }
         target.assert_untouched("methods in other case");
-        // fetch() leaves `patch` as the page wrote it, and nothing here hangs on that method.
+        // fetch() leaves `patch` as the page wrote it, and no framing depends on that method.
         let mut client = portward.plain();
         let answer = client.ask("patch /x HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 0\r\n\r\n");
         assert!(answer.text().starts_with("patch /x HTTP/1.1\n"), "{answer:?}");
@@ -197,7 +198,7 @@ fn a2_two_logins_are_refused() {
     });
 }
 
-/// A port with leading zeros has two values, and Host goes on as it came.
+/// A port with leading zeros has two readings, and Host is passed on as it came.
 #[test]
 fn a4_a_port_with_leading_zeros_is_no_port() {
     within(60, || {
@@ -262,7 +263,7 @@ fn a5_what_moves_into_a_location_is_still_what_it_was() {
             ("GET /a?b=//c", "one.example.net:90", Some(format!("{origin}/a?b=//c"))),
             ("GET /a", "one.example.net:", Some(format!("{origin}/a"))),
             ("GET HTTP://one.example.net", "one.example.net", Some(format!("{origin}/"))),
-            // Behind a name, `*` would be part of it.
+            // After a name, `*` would be part of it.
             ("OPTIONS *", "one.example.net", Some(origin.to_owned())),
             ("GET //evil.example/", "one.example.net", None),
             ("GET /a", "one.example.net@evil.example", None),
@@ -272,7 +273,7 @@ fn a5_what_moves_into_a_location_is_still_what_it_was() {
         ] {
             assert_eq!(location(line, host), wanted, "{line} {host}");
         }
-        // The log line of a redirect holds client text like any other: escaped and capped.
+        // In the log line of a redirect client text is escaped and capped as elsewhere.
         let mark = portward.mark();
         location(&format!("GET /a->b{}", "c".repeat(20_000)), "one.example.net").unwrap();
         let line = portward.decision_after(mark, &["-> redirect https://one.example.net:8443/a-%3Ebccc"]);

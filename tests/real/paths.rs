@@ -1,6 +1,6 @@
-//! Path safety as a differential (contract section 2): spellings of forbidden paths go through the running program to a
-//! real nginx with a secret outside the allowed prefix. Whatever a rule lets pass is served inside that rule, by
-//! nginx as well as by readers that cut `;…`, decode twice, or take `\` for `/`.
+//! Path safety as a differential test (contract section 2). Spellings of forbidden paths go through the running program
+//! to a real nginx with a secret outside the allowed prefix. Every path that a rule lets pass is served inside that
+//! rule, by nginx and by readers that cut `;…`, decode twice, or take `\` for `/`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::harness::{Message, Nginx, Portward, TestCa, Wire, within};
 
-/// The rules: host, path, and what is inside of it. `APPS` is the only tenant.
+/// The rules: host, path, and the folder inside of it. `APPS` is the only tenant.
 const RULES: [(&str, &str, &str); 6] = [
     ("head.example.net", "/PBX0/APPS", "/PBX0/APPS"),
     ("slash.example.net", "/PBX0/APPS/", "/PBX0/APPS/"),
@@ -21,12 +21,12 @@ const SECRET: &str = "the secret";
 /// How many requests are on their way at once.
 const WINDOW: usize = 32;
 
-/// Joins two segments, for somebody.
+/// Texts that join two segments, for some reader.
 const JOINS: [&str; 16] = [
     "/", "//", "/./", "%2f", "%2F", "\\", "%5c", "/;/", "/;a=b/", ";/", "%252f", "%c0%af", "/%2e/", "/x/../",
     "%u002f", "/%20/",
 ];
-/// Goes up, for somebody.
+/// Texts that go up one level, for some reader.
 const UPS: [&str; 30] = [
     "..",
     ".",
@@ -59,7 +59,7 @@ const UPS: [&str; 30] = [
     "..%3f",
     ".;.",
 ];
-/// What is wanted there.
+/// The goals of an attacker.
 const GOALS: [&str; 6] = [
     "ADMIN/secret",
     "../ADMIN/secret",
@@ -84,7 +84,7 @@ fn combined() -> impl Iterator<Item = String> {
     })
 }
 
-/// Random ones, the same in every run.
+/// Random paths, the same in every run.
 fn random(count: usize) -> impl Iterator<Item = String> {
     const ATOMS: [&str; 42] = [
         "/", "/", "/", "/", "..", "..", ".", "%2e", "%2E", "%2f", "%2F", "%5c", "\\", ";", ";", ";a=b",
@@ -162,7 +162,7 @@ http {{
     nginx
 }
 
-/// Asks for every path, many at a time on a connection that is kept; `None` for those that were refused.
+/// Asks for every path, many at a time on a kept connection. `None`: the path was refused.
 fn ask_all(port: u16, host: &str, paths: &[String]) -> Vec<Option<Message>> {
     let mut answers: Vec<Option<Message>> = Vec::new();
     while answers.len() < paths.len() {
@@ -190,7 +190,7 @@ fn ask_all(port: u16, host: &str, paths: &[String]) -> Vec<Option<Message>> {
     answers
 }
 
-/// Decodes percent escapes once; what is none stays.
+/// Decodes percent escapes once. Invalid ones stay.
 fn decoded(path: &str) -> String {
     let mut out = Vec::new();
     let mut rest = path.as_bytes();
@@ -204,12 +204,12 @@ fn decoded(path: &str) -> String {
     out.iter().copied().map(char::from).collect()
 }
 
-/// Without `;…` in every segment, as a Java servlet container reads it.
+/// The path without `;…` in its segments, as a Java servlet container reads it.
 fn cut(path: &str) -> String {
     path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
 }
 
-/// Dot segments resolved, slashes merged.
+/// The path with dot segments resolved and slashes merged.
 fn resolved(path: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
     let last_is_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
@@ -225,7 +225,7 @@ fn resolved(path: &str) -> String {
     format!("/{}{}", out.join("/"), if last_is_folder && !out.is_empty() { "/" } else { "" })
 }
 
-/// Trailing dots and blanks of segments dropped, up to the dots that mean something, as Windows does.
+/// The path without trailing dots and blanks of segments, as Windows reads it. Dot segments stay.
 fn trimmed(path: &str) -> String {
     let trim = |segment: &str| {
         let bare = segment.trim_end_matches([' ', '\t']);
@@ -238,7 +238,7 @@ fn trimmed(path: &str) -> String {
     path.split('/').map(trim).collect::<Vec<_>>().join("/")
 }
 
-/// What other servers would make of a path.
+/// The readings of a path by other servers.
 fn readings(path: &str) -> Vec<(&'static str, String)> {
     let once = decoded(path);
     let twice = decoded(&once);
@@ -283,7 +283,7 @@ fn what_passes_a_rule_is_served_inside_it() {
         let portward = Portward::rules(&rules).set("log.forwarded", "[]").set("log.rejected", "[]").start();
         let spellings = spellings();
 
-        // The spellings are worth something: nginx alone gives the secret away for many of them.
+        // The spellings are effective: nginx alone gives the secret away for many of them.
         let direct = ask_all(nginx.plain, "head.example.net", &spellings);
         let given = direct.iter().flatten().filter(|answer| answer.text() == SECRET).count();
         assert!(given > 200, "only {given} of {} spellings reach the secret", spellings.len());
@@ -294,7 +294,7 @@ fn what_passes_a_rule_is_served_inside_it() {
             let mut served = 0;
             for (path, answer) in spellings.iter().zip(&answers) {
                 let Some(answer) = answer else { continue };
-                // Our own 404 does not say what nginx looked for: no rule let it pass.
+                // Our own 404 does not show nginx's path, because no rule let the request pass.
                 let Some(uri) = answer.header("x-uri") else { continue };
                 served += 1;
                 let uri = uri.trim_start_matches('[').trim_end_matches(']');

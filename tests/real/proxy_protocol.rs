@@ -56,7 +56,7 @@ fn a_load_balancer_in_front_conveys_the_clients_address() {
                 portward.decision_after(mark, &[&format!(" {address} "), "GET / HTTP/1.1"]);
             }
         }
-        // In one segment with the request, and byte by byte.
+        // In one segment with the request, and octet by octet.
         let all = b"PROXY TCP4 203.0.113.7 192.0.2.1 1 80\r\nGET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
         let mut client = portward.plain();
         client.send(all);
@@ -94,7 +94,7 @@ fn a_listed_network_must_send_a_header() {
     });
 }
 
-/// A balancer's look whether we are there is `silent`, which never counts; half a header is `timeout`.
+/// A balancer that only looks whether Portward is there is `silent`, which never counts. Half a header is `timeout`.
 #[test]
 fn a_header_that_does_not_come_is_told_from_half_a_header() {
     within(60, || {
@@ -132,7 +132,7 @@ fn a_stranger_cannot_convey_an_address() {
     });
 }
 
-/// A blocked address is refused whichever way it is known.
+/// A blocked address is refused, whether it is the peer's or the conveyed one.
 #[test]
 fn the_conveyed_address_is_judged() {
     within(60, || {
@@ -181,7 +181,7 @@ fn targets_are_told_the_clients_address() {
                 let wire = Wire::plain_from(source.parse().unwrap(), port);
                 if tls { wire.into_tls("one.example.net") } else { wire }
             };
-            // Nothing is shared between clients, or one would speak in another's name.
+            // Clients share no connection. Otherwise one would speak in the other's name.
             let (mut first, mut second) = (connect("127.0.0.3"), connect("127.0.0.4"));
             for _ in 0..2 {
                 assert_eq!(first.get("one.example.net", "/").text(), "127.0.0.3 on 0", "{version}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::harness::{Portward, Target, TestCa, Wire, eventually, ok, within};
 
-/// One host that stays, one whose path comes and goes.
+/// One host that stays, and one whose path comes and goes.
 fn rules(target: &Target, open: bool) -> String {
     let path = if open { "/open" } else { "/closed" };
     format!(
@@ -18,7 +18,7 @@ fn rules(target: &Target, open: bool) -> String {
     )
 }
 
-/// Asks for `one.example.net` until told to stop; how many answers came, or what went wrong.
+/// Asks for `one.example.net` until told to stop. Returns how many answers came, or the error.
 fn traffic(
     stop: Arc<AtomicBool>,
     kept: bool,
@@ -82,7 +82,7 @@ fn a_bad_reload_changes_nothing_and_says_where() {
         let target = Target::named("here");
         let portward = Portward::with_rules(&rules(&target, true));
         assert_eq!(portward.plain().get("two.example.net", "/open").status(), 200);
-        // Column 1 of line 5 is the unknown key; the other file would take the path away.
+        // Column 1 of line 5 is the unknown key. The other file would remove the path.
         let mark = portward.mark();
         let bad = rules(&target, false) + "colour = \"red\"\n";
         let line = bad.lines().count();
@@ -94,7 +94,7 @@ fn a_bad_reload_changes_nothing_and_says_where() {
             assert_eq!(portward.plain().get("two.example.net", "/open").status(), 200);
             assert_eq!(portward.tls("one.example.net").get("one.example.net", "/").status(), 200);
         }
-        // The next good one is taken.
+        // The next valid configuration is put in force.
         portward.write_rules(&rules(&target, false));
         portward.hang_up();
         eventually("the good rules are taken", || {
@@ -186,15 +186,15 @@ fn sigterm_lets_a_download_finish_and_takes_nobody_new() {
     });
 }
 
-/// A request may be on its way when Portward stops: who has just connected gets a second to send it, and who sends
-/// nothing is told apart from a scanner.
+/// A request may be on its way when Portward stops. A client that has just connected gets a second to send it. A client
+/// that sends nothing is told apart from a scanner.
 #[test]
 fn who_has_just_come_may_still_ask() {
     within(60, || {
         let target = Target::named("here");
         let portward = Portward::with_rules(&rules(&target, true));
         let (mut speaks, mut is_silent) = (portward.plain(), portward.plain());
-        // Both have been accepted: a connection behind them has been served.
+        // Both have been accepted, because a later connection has been served.
         assert_eq!(portward.plain().get("one.example.net", "/").text(), "here");
         portward.terminate();
         portward.line(&["draining: no new connections"]);

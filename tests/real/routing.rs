@@ -1,4 +1,4 @@
-//! Which target a request reaches, and that a refused one reaches none (contract sections 1 to 3).
+//! The target that a request reaches. A refused request reaches none (contract sections 1 to 3).
 
 use crate::harness::{Nginx, Portward, Recorder, Target, curl, within};
 
@@ -60,7 +60,7 @@ fn curl_reaches_both_servers_over_one_connection() {
     within(60, || {
         let (one, two) = (Nginx::start("pbx-one"), Nginx::start("pbx-two"));
         let portward = Portward::with_rules(&two_hosts(&one, &two));
-        // The Host header alone differs, so curl keeps its connection.
+        // Only the Host header differs, so curl keeps its connection.
         let url = format!("http://127.0.0.1:{}/PBX0/user.soap", portward.http);
         let told = "connects=%{num_connects}\n";
         let seen = curl(&[

@@ -1,5 +1,5 @@
-//! Under a service manager: what it is told, the sockets that it keeps and passes, and a restart that refuses nobody
-//! (contract section 8, last paragraph). systemd itself is the manager in packaging/smoke.
+//! Portward under a service manager: the messages to it, the sockets that it keeps and passes, and a restart that
+//! refuses no client (contract section 8, last paragraph). packaging/smoke has tests with systemd itself.
 
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ fn rules(port: u16) -> String {
     )
 }
 
-/// Listens for HTTP on one port, start after start, and for nothing else.
+/// Listens for HTTP on one port, the same at every start, and for nothing else.
 fn on_port(setup: Setup, port: u16) -> Setup {
     setup.set("listen.http", &format!("\"127.0.0.1:{port}\"")).set("listen.https", "[]")
 }
@@ -46,7 +46,7 @@ fn a_restart_refuses_nobody() {
         assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
         portward.terminate();
         assert_eq!(portward.wait(), Some(0));
-        // Nobody serves; who comes now waits.
+        // No Portward runs. A client that connects now waits.
         let mut waiting: Vec<Wire> = (0..20).map(|_| Wire::plain(port)).collect();
         for wire in &mut waiting {
             wire.send("GET /meanwhile HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
@@ -119,7 +119,7 @@ fn the_manager_hears_how_it_goes() {
     });
 }
 
-/// Item 20: the manager hears of the end also where no connection is open.
+/// Item 20: the manager is told of the end even if no connection is open.
 #[test]
 fn item_20_stopping_is_said_with_nothing_open() {
     within(60, || {
@@ -134,8 +134,8 @@ fn item_20_stopping_is_said_with_nothing_open() {
     });
 }
 
-/// Item 20: a notify socket that nobody reads blocks neither the start, nor signals, nor the end; what it was told is
-/// there when it reads at last, in its order.
+/// Item 20: a notify socket that is not read blocks neither the start, nor signals, nor the end. When it is read at
+/// last, all messages are there, in order.
 #[test]
 fn item_20_a_manager_that_does_not_read_blocks_nothing() {
     within(60, || {
@@ -187,8 +187,8 @@ fn the_store_follows_the_configuration() {
         eventually("nobody keeps the old port open", || refused(first));
         assert_eq!(Wire::plain(second).get("one.example.net", "/").text(), "here");
 
-        // A port that leaves the configuration while nobody runs is closed at the next start. (The next start writes the
-        // configuration anew, with the first port.)
+        // A port that leaves the configuration while Portward does not run is closed at the next start. (The next start
+        // writes the configuration anew, with the first port.)
         let portward = portward.restart();
         manager.stores(&[&stored(first)]);
         eventually("nobody keeps the other port open", || refused(second));
@@ -197,7 +197,8 @@ fn the_store_follows_the_configuration() {
     });
 }
 
-/// From every address to one and back, by reloads and by restarts: one listening socket would keep the other out.
+/// From every address to one and back, by reloads and by restarts. One listening socket would keep the other from
+/// opening.
 #[test]
 fn an_address_may_become_narrower_and_wider() {
     within(60, || {
@@ -225,12 +226,12 @@ fn an_address_may_become_narrower_and_wider() {
             eventually("the old socket is closed", || listeners(port) == 1);
             assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
         }
-        // Another Portward is kept out as before.
+        // A second Portward is kept out, as before.
         assert!(TcpListener::bind(("127.0.0.1", port)).is_err());
     });
 }
 
-/// A socket unit's socket for a TLS port waits until there is a certificate.
+/// A socket unit's socket for a TLS port is kept until there is a certificate.
 #[test]
 fn a_socket_of_a_unit_waits_for_its_certificate() {
     within(60, || {
@@ -271,7 +272,7 @@ fn systemd_passes_a_socket() {
                 .args([env!("CARGO_BIN_EXE_portward"), "run", "--config"])
                 .arg(&file),
         );
-        // The first connection is what makes it start Portward.
+        // The first connection makes systemd's tool start Portward.
         child.line_after(0, &["Listening on"]);
         assert_eq!(Wire::plain(port).get("one.example.net", "/").text(), "here");
         child.line_after(0, &[&format!("listening on 127.0.0.1:{port} (http), open since before")]);
@@ -279,7 +280,7 @@ fn systemd_passes_a_socket() {
     });
 }
 
-/// What is passed and what is configured must be the same; what cannot be used is named.
+/// The passed sockets must agree with the configuration. A socket that cannot be used is named.
 #[test]
 fn a_wrong_socket_prevents_the_start() {
     within(60, || {
@@ -302,7 +303,7 @@ fn a_wrong_socket_prevents_the_start() {
     });
 }
 
-/// Relative paths are relative to the file, whose own path may be relative: all of it is still within reach.
+/// Relative paths are relative to the file, whose own path may be relative. All of these paths stay accessible.
 #[test]
 fn a_relative_configuration_keeps_its_socket_and_its_state() {
     within(60, || {
@@ -316,7 +317,7 @@ fn a_relative_configuration_keeps_its_socket_and_its_state() {
     });
 }
 
-/// Contract section 8: the process gives up what it does not need, says so once, and the kernel holds it to that.
+/// Contract section 8: the process gives up the rights that it does not need, and says so once. The kernel enforces it.
 #[test]
 fn the_daemon_confines_itself() {
     within(60, || {
@@ -331,8 +332,8 @@ fn the_daemon_confines_itself() {
             assert!(lines[0].contains(part), "no {part} in {}", lines[0]);
         }
         assert_eq!(portward.status("NoNewPrivs:"), "1");
-        // proc(5): what is not dumpable belongs to root, whoever runs it; here everything is root's anyway. What is left
-        // to see is that no other folder is written to.
+        // proc(5): the files of a process that is not dumpable belong to root. Here everything is root's anyway. So the
+        // test only shows that no other folder can be written to.
         let mark = portward.mark();
         let text = fs::read_to_string(portward.config()).unwrap();
         fs::write(portward.config(), text.replace("state = \"state\"", "state = \"/nowhere\"")).unwrap();

@@ -1,4 +1,5 @@
-//! SIP: which PBX a connection reaches, and what later requests on it may do (contract sections 2 and 3).
+//! SIP: the PBX that a connection reaches, and what later requests on the connection may do (contract sections 2 and
+//! 3).
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use crate::harness::sip::{next_message, pbx, request, request_to};
 use crate::harness::{Portward, Recorder, Setup, Target, Wire, eventually, within};
 
-/// Two PBXs, a host that is off, and one that never had SIP.
+/// Two PBXs, a disabled host, and a host without SIP.
 fn rules(one: u16, two: u16) -> String {
     format!(
         "[[host]]\nname = \"one.example.net\"\naliases = [\"alias.example.net\"]\ntarget = \"127.0.0.1\"\nsip = {{ tcp = {one} }}\n\
@@ -144,7 +145,7 @@ fn later_accounts_on_a_connection() {
             let reached = two.bytes();
             client.send(request("REGISTER", "a@one.example.net", ""));
             assert_eq!(server(&mut client), "one");
-            // A second account at the same PBX, by another of its names; a withheld number; anything in between.
+            // A second account at the same PBX, by another name of that PBX, a withheld number, and other requests.
             for (method, from) in [
                 ("REGISTER", "b@one.example.net"),
                 ("REGISTER", "c@alias.example.net"),
@@ -155,7 +156,7 @@ fn later_accounts_on_a_connection() {
                 client.send(request(method, from, ""));
                 assert_eq!(server(&mut client), "one", "{method} {from}");
             }
-            // At another PBX: 403, and the connection stays.
+            // An account at another PBX: 403, and the connection stays.
             for (method, from) in
                 [("REGISTER", "a@two.example.net"), ("INVITE", "a@one.example.net/branch-b")]
             {
@@ -167,13 +168,13 @@ fn later_accounts_on_a_connection() {
             }
             portward.decision(&["a@two.example.net REGISTER", "rejected: other-target"]);
             assert_eq!(two.bytes(), reached);
-            // At nobody: the end.
+            // A name without a host: the connection ends.
             let mark = portward.mark();
             client.send(request("REGISTER", "a@nobody.example.net", ""));
             assert_eq!(client.rest(), b"");
             portward.decision_after(mark, &["a@nobody.example.net REGISTER", "rejected: unknown-host"]);
         }
-        // README says so, in this order.
+        // README shows these lines in this order.
         let readme = std::fs::read_to_string("README.md").unwrap();
         let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = "second account passes if it belongs to the same PBX, and is answered 403 if it belongs to another. \
@@ -207,7 +208,7 @@ fn a_reload_that_moves_or_disables_the_host_ends_it_at_the_next_registration() {
             portward.write_rules(&after);
             portward.hang_up();
             portward.line_after(mark, &["reloaded"]);
-            // What is no registration still passes.
+            // Requests that register nothing still pass.
             client.send(request("MESSAGE", "a@one.example.net", ""));
             assert_eq!(server(&mut client), "one");
             client.send(request("REGISTER", "a@one.example.net", ""));
@@ -264,7 +265,7 @@ fn a_host_that_is_enabled_again_within_the_drain_time_keeps_its_connections() {
     });
 }
 
-/// When the drain is over both sides get a proper end, TLS's close_notify among it, and the log says whose doing it was.
+/// When the drain is over both sides get a proper end, with close_notify in TLS. The log names the side that ended it.
 #[test]
 fn registrations_are_ended_in_order_when_the_drain_is_over() {
     within(60, || {
@@ -339,7 +340,7 @@ fn what_the_pbx_sends_reaches_the_client() {
         for mut client in both(&portward) {
             client.send(request("REGISTER", "a@one.example.net", ""));
             assert_eq!(String::from_utf8_lossy(&client.exactly(sent.len())), sent);
-            // The client's answers, its pong among them, and a ping of its own, which is answered at once.
+            // The client's answers, among them its pong, and its own ping, which is answered at once.
             let before = target.bytes();
             client.send("\r\n");
             client.send(format!(

@@ -3,7 +3,7 @@
 use crate::harness::sip::{answer, next_message, request, request_to, serve};
 use crate::harness::{Message, Portward, Recorder, Target, TestCa, Wire, within};
 
-/// A PBX that calls the client back when it registers, then answers whatever comes.
+/// A PBX that calls the client back when it registers, and answers every later request.
 fn calling_pbx() -> Target {
     Target::scripted(|conn| {
         while let Some(request) = next_message(conn) {
@@ -35,7 +35,7 @@ fn start(port: u16) -> Portward {
     setup.set("sip.public_address", "{ tcp = \"rp.example.net:5060\", tls = \"[2001:db8::1]\" }").start()
 }
 
-/// Registers and takes the call: the client's connection and the PBX's INVITE as the client saw it.
+/// Registers and takes the call. Returns the client's connection, and the PBX's INVITE as the client saw it.
 fn called(mut client: Wire) -> (Wire, Message) {
     client.send(request("REGISTER", "a@one.example.net", ""));
     assert_eq!(next_message(&mut client).unwrap().status(), 200);
@@ -58,7 +58,7 @@ fn the_client_sees_our_entry_and_the_pbx_never_does() {
             assert!(recorded[0].starts_with("<sip:pw-") && recorded[0].ends_with(address), "{invite:?}");
             assert_eq!(recorded[1..], ["<sip:pbx.example.net;lr>"]);
             client.send(answer(&invite, "200 OK", "phone"));
-            // The client calls, too: our entry is the last one of the response.
+            // The client makes a call, too: our entry is the last one of the response.
             let call = request_to(
                 "INVITE",
                 "a@one.example.net",
@@ -71,7 +71,7 @@ fn the_client_sees_our_entry_and_the_pbx_never_does() {
             let recorded = response.all("record-route");
             assert_eq!(recorded[0], "<sip:x;lr>", "{response:?}");
             assert!(recorded[1].ends_with(address), "{response:?}");
-            // In the dialog it comes back on top of Route.
+            // In the dialog our entry comes back on top of Route.
             let route = format!("Route: {},<sip:x;lr>\r\n", recorded[1]);
             client.send(request_to(
                 "BYE",
@@ -181,7 +181,7 @@ fn tls_goes_where_section_5_says() {
             received.contains("Via: SIP/2.0/TCP 10.0.0.1") && received.contains("transport=tcp>"),
             "{received}"
         );
-        // With both ports TLS is for those who have proven their name, and nobody has.
+        // With both ports TLS is only for proven clients, and this one is not proven.
         assert_eq!(server(over_tls("three.example.net")).as_deref(), Some("plain"));
         assert_eq!(server(over_tls("four.example.net")), None);
         portward.decision(&["a@four.example.net REGISTER", "rejected: certificate"]);

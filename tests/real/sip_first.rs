@@ -1,5 +1,5 @@
-//! 15: what may come first on a SIP connection and decides nothing (contract section 3): answers, keep-alives, probes, what a
-//! softphone sends before it registers, and callers who withhold their number.
+//! Item 15: messages that may come first on a SIP connection and decide nothing (contract section 3): answers,
+//! keep-alives, probes, requests of a softphone before its registration, and calls with a withheld number.
 
 use std::process::Command;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn server(client: &mut Wire) -> String {
     answer.header("server").expect("of a PBX").to_owned()
 }
 
-/// An answer of Portward's own to a request of [`request`].
+/// Checks Portward's own answer to a request of [`request`].
 fn assert_answer(client: &mut Wire, method: &str) -> Message {
     let answer = next_message(client).expect("an answer");
     let expected = if method == "OPTIONS" { "200 OK" } else { "480 Temporarily Unavailable" };
@@ -56,7 +56,7 @@ fn assert_answer(client: &mut Wire, method: &str) -> Message {
     answer
 }
 
-/// More of it than list an address, and a legitimate client is served afterwards.
+/// More of these requests than would list an address. A legitimate client is served afterwards.
 fn assert_not_counted(portward: &Portward, mut wrong: impl FnMut()) {
     for _ in 0..25 {
         wrong();
@@ -119,7 +119,7 @@ fn item_15_keep_alives_and_no_request_are_silence() {
                 portward.lines_since(mark).join("\n").matches("rejected: silent").count() == 25
             });
         }
-        // One that never pauses does not stay for ever.
+        // A client that never pauses is not kept for ever.
         let mut client = Wire::plain(portward.port("sip"));
         let flood = "\r\n\r\n".repeat(4096);
         eventually("the end of a flood", || client.try_send(&flood).is_err());
@@ -147,7 +147,7 @@ fn item_15_probes_of_a_known_host_are_answered_and_the_registration_comes_after(
             client.send(register());
             assert_eq!(server(&mut client), "one");
         }
-        // In one piece, and in the smallest; a tag in To stays the one that it is.
+        // In one piece, and in the smallest pieces. A tag in To is not replaced.
         let stream = [
             request_to("OPTIONS", &format!("a@{DOMAIN}"), &format!("<sip:{DOMAIN}>"), "", "body\r\n"),
             request_to("ACK", &format!("a@{DOMAIN}"), &format!("<sip:{DOMAIN}>;tag=z"), "", "body"),
@@ -197,7 +197,7 @@ fn item_15_a_known_host_may_stand_in_the_request_uri_or_in_to() {
         client.send(probe("203.0.113.9", "203.0.113.9"));
         assert_eq!(client.rest(), b"");
         portward.decision_after(mark, &["monitor@10.0.0.7 OPTIONS", "rejected: method"]);
-        // Monitors probe with OPTIONS and with nothing else.
+        // Monitors probe with OPTIONS only.
         let mut client = Wire::plain(portward.port("sip"));
         client.send(probe(DOMAIN, DOMAIN).replace("OPTIONS", "SUBSCRIBE"));
         assert_eq!(client.rest(), b"");
@@ -220,7 +220,7 @@ fn item_15_at_most_ten_are_answered_and_within_the_limits_of_the_undecided() {
             assert_eq!(client.rest(), b"");
         });
         portward.decision(&[&format!("a@{DOMAIN} OPTIONS"), "rejected: method"]);
-        // The time of an undecided connection does not begin again, and its end does not count.
+        // The time for the decision does not begin again, and the end does not count.
         let mark = portward.mark();
         let mut clients: Vec<Wire> = (0..25).map(|_| Wire::plain(portward.port("sip"))).collect();
         for client in &mut clients {
@@ -233,7 +233,7 @@ fn item_15_at_most_ten_are_answered_and_within_the_limits_of_the_undecided() {
         eventually("their lines", || {
             portward.lines_since(mark).join("\n").matches("rejected: silent").count() == 25
         });
-        // A body that is too long for anybody is not waited for; one that does not come has an end.
+        // Portward does not wait for a body that no PBX would accept. A body that never comes has a deadline.
         let text = request("OPTIONS", &format!("a@{DOMAIN}"), "");
         let mut client = Wire::plain(portward.port("sip"));
         client.send(text.replace("Content-Length: 0", "Content-Length: 4294967296"));
@@ -243,7 +243,7 @@ fn item_15_at_most_ten_are_answered_and_within_the_limits_of_the_undecided() {
         client.send(text.replace("Content-Length: 0", "Content-Length: 9"));
         assert_answer(&mut client, "OPTIONS");
         assert_eq!(client.rest(), b"");
-        // So do the undecided of an address: the oldest goes, answered or not.
+        // The undecided connections of an address are bounded as well. The oldest is closed, answered or not.
         let portward = front(&one, &two).set("limits.max_undecided_per_address", "2").start();
         let mut clients: Vec<Wire> = (0..2).map(|_| Wire::plain(portward.port("sip"))).collect();
         for client in &mut clients {
@@ -291,8 +291,8 @@ fn item_15_probes_that_name_no_host_count() {
     });
 }
 
-/// A telephone whose connection was lost hangs up on a new one. Its PBX may call everybody by addresses, and a number may be
-/// withheld.
+/// A telephone whose connection was lost hangs up on a new one. Its PBX may use addresses instead of names in calls,
+/// and a number may be withheld.
 #[test]
 fn item_15_calls_that_go_on_elsewhere_do_not_count() {
     within(60, || {
@@ -315,7 +315,7 @@ fn item_15_calls_that_go_on_elsewhere_do_not_count() {
                 assert_eq!(client.rest(), b"", "{method} {from}");
             });
         }
-        // Without a call, or with a name that is tried, it is a scanner.
+        // Without a call, or with a name that is tried out, the client is a scanner.
         for (method, from, to) in [
             ("INVITE", "200@10.0.0.44", "<sip:300@192.168.1.5>"),
             ("REGISTER", "200@10.0.0.44", "<sip:200@10.0.0.44>;tag=z"),
@@ -388,7 +388,7 @@ fn item_15_a_withheld_number_first_goes_by_who_is_asserted() {
             client.send(request("INVITE", anonymous, ""));
             assert_eq!(client.rest(), b"");
         });
-        // A registration has a name, and nobody else says it.
+        // A registration must have a name, and no other field can supply it.
         let mark = portward.mark();
         let mut client = Wire::plain(portward.port("sip"));
         client.send(request("REGISTER", anonymous, "P-Asserted-Identity: <sip:a@one.example.net>\r\n"));

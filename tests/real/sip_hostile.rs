@@ -1,4 +1,4 @@
-//! SIP messages that a PBX reads otherwise than they look: none of them reaches one (contract section 3).
+//! SIP messages that a PBX reads differently than they look. None of them reaches a PBX (contract section 3).
 
 use crate::harness::kamailio::Kamailio;
 use crate::harness::sip::{next_message, request, request_to};
@@ -6,18 +6,18 @@ use crate::harness::{Portward, Recorder, Wire, eventually, within};
 
 const DOMAIN: &str = "one.example.net";
 
-/// A registration of somebody else, by which one sees that it was read.
+/// A registration of another user. Its answer shows that a PBX has read it.
 fn hidden() -> String {
     request("REGISTER", &format!("mallory@{DOMAIN}"), "").replace("1@10.0.0.1", "hidden")
 }
 
-/// A message of a kind that passes, with [`hidden`] as its body; `more` are further lines.
+/// A message of an allowed kind, with [`hidden`] as its body. `more` are further lines.
 fn carrier(more: &str) -> String {
     let to = format!("<sip:b@{DOMAIN}>;tag=x");
     request_to("INFO", &format!("alice@{DOMAIN}"), &to, more, &hidden())
 }
 
-/// What Kamailio takes for a registration of mallory, though it is none on paper.
+/// Messages that Kamailio takes for a registration of mallory, though by the standard they are none.
 fn hostile() -> Vec<(&'static str, String)> {
     let lower = hidden().replacen("REGISTER sip", "register sip", 1);
     vec![
@@ -33,7 +33,7 @@ fn hostile() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Whether an answer to [`hidden`] comes before an answer to the OPTIONS behind it, or the end.
+/// Whether [`hidden`] is answered before the OPTIONS behind it, or before the end.
 fn is_read(client: &mut Wire, octets: &str) -> bool {
     let last = request("OPTIONS", &format!("alice@{DOMAIN}"), "").replace("1@10.0.0.1", "last");
     if client.try_send(format!("{octets}{last}")).is_err() {
@@ -68,7 +68,7 @@ fn a1_a4_what_kamailio_reads_otherwise_never_reaches_it() {
             let mark = portward.mark();
             assert!(!is_read(&mut client, &octets), "{what}");
             portward.decision_after(mark, &["rejected: malformed"]);
-            // First on a connection it is no better.
+            // It is refused as the first message as well.
             let mark = portward.mark();
             assert!(!is_read(&mut Wire::plain(portward.port("sip")), &octets), "{what}");
             portward.decision_after(mark, &["rejected: malformed"]);
@@ -76,7 +76,7 @@ fn a1_a4_what_kamailio_reads_otherwise_never_reaches_it() {
     });
 }
 
-/// Two tags: by the last of them, which is empty, Kamailio takes a call for a new one.
+/// Two tags: Kamailio takes the last one, which is empty, and so takes the call for a new one.
 #[test]
 fn a2_a_call_with_two_tags_is_none_that_kamailio_sees() {
     within(60, || {
@@ -108,7 +108,7 @@ fn a2_a_call_with_two_tags_is_none_that_kamailio_sees() {
     });
 }
 
-/// Everything that is refused, as a later message: not an octet of it goes on.
+/// All refused messages, as later messages: no octet of them is passed on.
 #[test]
 fn a1_a2_a4_a5_not_an_octet_goes_on() {
     within(60, || {
@@ -138,7 +138,7 @@ fn a1_a2_a4_a5_not_an_octet_goes_on() {
             client.send(format!("{first}{octets}"));
             assert_eq!(client.rest(), b"", "{octets}");
             portward.decision_after(mark, &["rejected: malformed"]);
-            // What went on has arrived whole when the connection has ended there as well.
+            // When the connection has ended at the PBX, all passed octets have arrived.
             eventually("the connection ends at the PBX", || pbx.closed(number));
             assert_eq!(String::from_utf8_lossy(&pbx.received(number)), first, "{octets}");
         }

@@ -1,5 +1,5 @@
-//! A4, `max_message`: a PBX never gets a SIP message that is longer than it takes (contract section 3). PJSIP has room for
-//! 4,000 to 65,536 octets; it takes the rest of a longer body for messages, and does what they say.
+//! A4, `max_message`: a PBX never gets a SIP message that is longer than its limit (contract section 3). PJSIP has room
+//! for 4,000 to 65,536 octets. It takes the rest of a longer body for messages, and obeys them.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn both(portward: &Portward) -> [Wire; 2] {
     [Wire::plain(portward.port("sip")), Wire::tls(portward.port("sips"), DOMAIN)]
 }
 
-/// A request of so many octets. Its body is full of registrations of somebody else.
+/// A request of that many octets. Its body is full of registrations of another user.
 fn long(method: &str, octets: usize) -> String {
     let smuggled = request("REGISTER", &format!("bob@{DOMAIN}"), "").repeat(1 + octets / 200);
     let to = format!("<sip:b@{DOMAIN}>");
@@ -62,7 +62,7 @@ fn the_rest_of_a_long_body_never_arrives_as_messages() {
                     assert_too_large(&mut client, &long(method, octets));
                 }
             }
-            // One octet at a time, with the next request right behind it.
+            // One octet at a time, with the next request directly behind it.
             client.send_pieces(long("MESSAGE", 4_500).as_bytes().chunks(1), Duration::ZERO);
             assert_eq!(next_message(&mut client).unwrap().status(), 513);
             client.send(format!("{}{}", long("MESSAGE", 5_000), register()));
@@ -134,7 +134,7 @@ fn a_first_request_that_is_too_long_is_answered_and_another_may_come() {
             let lines = portward.lines_since(mark).join("\n");
             assert_eq!(lines.matches("rejected: too-large").count(), 1, "once a connection:\n{lines}");
         }
-        // At most ten, and none of it counts; neither does who does not come again.
+        // At most ten are answered, and none counts. A client that does not come again does not count either.
         for _ in 0..3 {
             let mut client = Wire::plain(portward.port("sip"));
             for _ in 0..10 {
@@ -150,7 +150,7 @@ fn a_first_request_that_is_too_long_is_answered_and_another_may_come() {
             assert_eq!(client.rest(), b"");
         }
         assert_served(&mut Wire::plain(portward.port("sip")), &register());
-        // At a host that nobody has, it is as any other request there.
+        // At an unknown host it is refused like any other request.
         let mark = portward.mark();
         let mut stranger = Wire::plain(portward.port("sip"));
         let _ = stranger.try_send(long("REGISTER", 70_000).replace(DOMAIN, "two.example.net"));
@@ -175,7 +175,7 @@ fn beyond_a_mebibyte_the_connection_ends_and_does_not_count() {
                 let mut client = Wire::plain(portward.port("sip"));
                 assert_served(&mut client, &register());
                 let seen = one.bytes();
-                // The answer arrives although more of it is on its way.
+                // The answer arrives although more octets are on their way.
                 client.send(format!("{}{}", declared(length), "x".repeat(200_000)));
                 assert_eq!(next_message(&mut client).unwrap().status(), 513);
                 assert_eq!(client.rest(), b"");
@@ -231,7 +231,7 @@ fn what_the_pbx_sends_may_be_longer() {
     });
 }
 
-/// The limit is that of the address which was reached, not of the others in the list.
+/// The limit of the reached address counts, not that of the other addresses in the list.
 #[test]
 fn each_address_of_a_target_has_its_own_limit() {
     within(60, || {

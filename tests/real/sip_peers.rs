@@ -9,18 +9,18 @@ use crate::harness::{Child, Portward, free_port, program, within};
 
 const DOMAIN: &str = "one.example.net";
 
-/// Which way a call goes.
+/// The way of a call.
 #[derive(Clone, Copy)]
 struct Way {
     /// The phones speak TLS.
     tls: bool,
-    /// `sip.public_address` is set; else the PBX itself calls itself by the outside address.
+    /// `sip.public_address` is set. Otherwise the PBX uses the outside address as its own.
     recorded: bool,
     /// TLS phones at a PBX's plain port.
     rewrites: bool,
 }
 
-/// Two phones register, one calls the other, who answers; then one of them hangs up.
+/// Two phones register, and one calls the other, which answers. Then one of them hangs up.
 fn call(way: Way) {
     within(100, move || {
         let (sip, sips) = (free_port(), free_port());
@@ -147,7 +147,7 @@ fn sipp_registers_two_hundred_users_at_two_registrars() {
             );
         }
         fs::write(dir.path().join("users.csv"), users).unwrap();
-        // A connection a user: the From domain of each decides.
+        // Each user has a connection. The From domain of each decides.
         let mut child = Child::start(
             Command::new(sipp)
                 .current_dir(dir.path())

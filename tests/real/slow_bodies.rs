@@ -10,8 +10,8 @@ fn post(host: &str) -> String {
     format!("POST /upload HTTP/1.1\r\nHost: {host}.example.net\r\nContent-Length: 100000\r\n\r\n")
 }
 
-/// Slow bodies, and one that stops, on both transports: 408, the target's connection is closed, nobody is listed. Toward a
-/// target with `min_rate = 0` they go on, and so does a body that is fast enough.
+/// Slow bodies, and one that stops, on both transports: they get 408, the target's connection is closed, and no client
+/// is listed. Toward a target with `min_rate = 0` they go on, and so does a fast body.
 #[test]
 fn item_32_slow_bodies_end() {
     within(110, || {
@@ -40,7 +40,7 @@ fn item_32_slow_bodies_end() {
         let mut allowed = begin(portward.plain(), "free");
         for second in 0..35 {
             for client in &mut slow {
-                // What was said before a reset is kept only if it was read before.
+                // Octets before a reset are kept only if they were read before it.
                 if !client.is_closed() {
                     let _ = client.try_send("x");
                 }

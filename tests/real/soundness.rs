@@ -1,4 +1,4 @@
-//! The harness itself, without Portward: a proof is worth what its instruments are worth.
+//! Tests of the harness itself, without Portward. Other tests can be trusted only if their instruments work.
 
 use crate::harness::{Nginx, Recorder, Target, TestCa, WebSocketEcho, Wire, curl, web_socket, within};
 

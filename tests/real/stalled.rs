@@ -13,7 +13,7 @@ fn rules(port: u16) -> String {
     )
 }
 
-/// The memory of each of `COUNT` connections on which `begin` says something and then stands still, in KiB.
+/// The memory in KiB of each of `COUNT` connections on which `begin` sends something and then stalls.
 fn each(portward: &Portward, tls: bool, begin: &[u8]) -> u64 {
     let before = portward.memory("VmRSS:");
     let mut held: Vec<Wire> =

@@ -1,5 +1,5 @@
-//! Item 22: what Portward keeps in the folder of `state` is never lost, whatever is wrong with it and whoever has run it
-//! (contract section 6: the list survives a restart).
+//! Item 22: the state in the folder of `state` is never lost, whatever is wrong with the folder and whichever user has
+//! run Portward (contract section 6: the list survives a restart).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -35,13 +35,13 @@ fn assert_lists(portward: &Portward, addresses: &[&str]) {
     }
 }
 
-/// It does not come to writing anything.
+/// Kills Portward, so that it writes nothing any more.
 fn kill(portward: &Portward) {
     portward.signal(Signal::KILL);
     portward.wait();
 }
 
-/// Nobody but root can read it; where no root runs the tests, nobody at all.
+/// Closes a file to all users but root. If the tests do not run as root, no user can read it.
 fn hide(file: &Path) {
     if geteuid().is_root() {
         chown(file, Some(0), Some(0)).unwrap();
@@ -74,7 +74,7 @@ fn item_22_after_half_a_line_and_two_restarts_all_are_listed() {
         let mut portward = portward.restart();
         portward.line(&["blacklist.jsonl was damaged in line 3; 2 entries could be read", "written anew"]);
         for _ in 0..2 {
-            // The machine loses its power: nothing is written at the end.
+            // As in a power failure, nothing is written at the end.
             kill(&portward);
             assert_eq!(fs::read_to_string(&file).unwrap(), good);
             let aside = portward.dir().join("state/blacklist.jsonl.damaged");
@@ -114,7 +114,7 @@ fn item_22_what_cannot_be_read_is_never_replaced_and_comes_back() {
             portward = portward.restart();
         }
         add(&portward, "203.0.113.8");
-        // An administrator mends it while it runs.
+        // An administrator mends the file while Portward runs.
         let mark = portward.mark();
         files.iter().for_each(|file| show(file));
         portward.line_after(mark, &["blacklist.jsonl is kept again"]);
@@ -128,7 +128,7 @@ fn item_22_what_cannot_be_read_is_never_replaced_and_comes_back() {
     });
 }
 
-/// A run as root in the service's folder, in every way: the file is there already, it is new, the folder is new.
+/// A run as root in the service's folder, in three cases: the file exists, the file is new, the folder is new.
 #[test]
 fn item_22_what_root_has_written_the_service_can_read() {
     assert!(geteuid().is_root(), "this test runs programs of several users: run it as root");
@@ -168,7 +168,7 @@ fn item_22_what_root_has_written_the_service_can_read() {
     });
 }
 
-/// What is wrong with the state is said by `check` before it matters.
+/// `check` reports faults of the state before they matter.
 #[test]
 fn item_22_check_covers_the_state() {
     within(60, || {

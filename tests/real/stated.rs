@@ -1,5 +1,5 @@
-//! What the pages state of the program's behaviour is what it does (issue 18, item 26): which mistakes prevent a start,
-//! which forms of certificates are read, what becomes of a later account. tests/config_statements holds the rest.
+//! The program behaves as the pages state (issue 18, item 26): which mistakes prevent a start, which forms of
+//! certificates are read, what happens to a later account. tests/config_statements checks the rest.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -19,14 +19,14 @@ fn setup() -> Setup {
     Portward::rules(rules).certificate("server", &["one.example.net"])
 }
 
-/// A file or folder of another user, to whom alone it is open.
+/// Gives a file or folder to another user, and closes it to all others.
 fn take_away(path: &Path) {
     let mode = if path.is_dir() { 0o700 } else { 0o600 };
     chown(path, Some(65534), Some(65534)).unwrap();
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Starts `portward run` without the rights of root; its lines, and whether it runs.
+/// Starts `portward run` without the rights of root. Returns its lines, and whether it runs.
 fn run_without_rights(config: &Path) -> (Vec<String>, bool) {
     assert!(rustix::process::geteuid().is_root(), "this test gives rights up: run it as root");
     let mut daemon = Command::new(program("setpriv", "util-linux"));

@@ -1,5 +1,5 @@
-//! Item 25: a permission that is mended is noticed without a change of the file, and `systemctl status` says in one line
-//! which TLS ports are closed and why, and what of the state is not kept.
+//! Item 25: a mended permission is noticed although the file has not changed. One line of `systemctl status` says which
+//! TLS ports are closed and why, and which parts of the state are not stored.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 
 use crate::harness::{OTHER, Portward, ServiceManager, Setup, within};
 
-/// HTTP, HTTPS, SIP and SIPS, with certificates in a folder `shown`, which holds one.
+/// HTTP, HTTPS, SIP and SIPS, with one certificate in a folder `shown`.
 fn setup(manager: &Arc<ServiceManager>) -> Setup {
     let setup =
         Portward::rules("[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [\"/\"]\n")
@@ -29,8 +29,8 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// An access control list (acl(5)) as the kernel stores it: the owner may read and write, `user` may read or nothing, the
-/// others nothing. The group's bits of the mode are the list's mask: they are r-- whatever `user` may.
+/// An access control list (acl(5)) as the kernel stores it: the owner may read and write, `user` may read or nothing,
+/// the others nothing. The group's bits of the mode are the list's mask: they are r-- in both cases.
 fn acl(path: &Path, user_may_read: bool) {
     const NO_ID: u32 = u32::MAX;
     let entries: [(u16, u16, u32); 5] = [
@@ -94,8 +94,8 @@ fn item_25_what_is_not_there_is_said_and_a_refused_reload_stays_in_the_status() 
     });
 }
 
-/// An access control list may give a right without any change of the file that stat(2) shows but for one time, which
-/// says nothing of its content.
+/// An access control list may grant a right. stat(2) shows no change of the file, except one time that says nothing
+/// about its content.
 #[test]
 fn item_25_a_right_by_an_access_control_list_is_noticed() {
     assert!(geteuid().is_root(), "this test runs programs of several users: run it as root");
@@ -124,7 +124,7 @@ fn item_25_a_right_by_an_access_control_list_is_noticed() {
     });
 }
 
-/// What of the state is in memory alone stands in the status as well, and in the warnings that the daemon gives.
+/// Parts of the state that are not stored are named in the status, and in the daemon's warnings.
 #[test]
 fn item_22_a_state_that_is_not_kept_stands_in_the_status_until_it_is_mended() {
     within(60, || {

@@ -1,4 +1,5 @@
-//! Item 6: hosts that an administrator enables and disables over the socket, in place of the rules (contract section 8).
+//! Item 6: hosts that an administrator enables and disables over the socket, whatever the rules say (contract section
+//! 8).
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -12,7 +13,7 @@ use crate::harness::{PASSWORD, Portward, Setup, Target, Wire, command, curl, eve
 
 const KNOWN: &[&str] = &["a@one.example.net", "a@two.example.net"];
 
-/// Two hosts with everything, one that the rules disable, and a wildcard.
+/// Two hosts with all services, a host that the rules disable, and a wildcard.
 struct Inside {
     web: Target,
     phone: Target,
@@ -60,7 +61,7 @@ fn ask(portward: &Portward, method: &str, resource: &str) -> (u16, Value) {
     (status.parse().unwrap(), serde_json::from_str(json).unwrap())
 }
 
-/// Enables or disables a host; the answer says whether that changed anything.
+/// Enables or disables a host. Returns whether that changed anything.
 fn switch(portward: &Portward, host: &str, action: &str) -> bool {
     let (status, said) = ask(portward, "POST", &format!("hosts/{host}/{action}"));
     assert_eq!(status, 200, "{said}");
@@ -68,7 +69,7 @@ fn switch(portward: &Portward, host: &str, action: &str) -> bool {
     said["changed"].as_bool().unwrap()
 }
 
-/// What a request for the host gets.
+/// The status of a request for the host.
 fn status(portward: &Portward, host: &str) -> u16 {
     portward.plain().get(host, "/x").status()
 }
@@ -107,7 +108,7 @@ fn item_6_a_disabled_host_is_refused_at_once_and_its_relays_end_after_the_drain_
         let mark = portward.mark();
         assert!(switch(&portward, "uno.example.net", "disable"), "an alias leads to the host");
         portward.line_after(mark, &["an administrator (user ", " disables the host one.example.net"]);
-        // New requests are refused at once, on connections that are open and on new ones, by each name.
+        // New requests are refused at once, on open connections and on new ones, under each name of the host.
         web.send("GET /x HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
         assert_eq!(web.response().status(), 403);
         for host in ["one.example.net", "uno.example.net"] {
@@ -125,7 +126,7 @@ fn item_6_a_disabled_host_is_refused_at_once_and_its_relays_end_after_the_drain_
         let after = (inside.web.connections(), inside.phone.connections(), inside.book.connections());
         assert_eq!(after, before, "nothing of it reaches a target");
 
-        // What runs goes on for the drain time, and ends then.
+        // Running connections go on for the drain time. Then they end.
         phone.send(request("MESSAGE", "a@one.example.net", ""));
         book.send(search(7, ""));
         assert_eq!(entries(&mut book, 7), (1, Success));
@@ -135,7 +136,7 @@ fn item_6_a_disabled_host_is_refused_at_once_and_its_relays_end_after_the_drain_
         portward.line_after(mark, &["sip:", "ended by policy in relay (disabled)"]);
         eventually("the targets see it", || inside.phone.closed(0) && inside.book.closed(0));
 
-        // Another host's connections notice nothing.
+        // Connections of another host go on undisturbed.
         others_phone.send(request("REGISTER", "a@two.example.net", ""));
         assert_eq!(next_message(&mut others_phone).unwrap().status(), 200);
         others_book.send(search(9, ""));
@@ -184,7 +185,7 @@ fn item_6_what_an_administrator_has_said_outlives_reloads_and_restarts() {
         assert_eq!(said(&portward), [403, 200, 200, 403]);
         assert_eq!(fs::read_to_string(&file).unwrap(), kept, "it is written when something changes");
 
-        // `check` and `explain` go by it, too.
+        // `check` and `explain` know the state, too.
         let config = portward.config().display().to_string();
         let run = |args: &[&str]| command(30, portward.dir(), &[args, &["--config", &config]].concat());
         let explained = run(&["explain", "http://one.example.net/"]);
@@ -198,7 +199,7 @@ fn item_6_what_an_administrator_has_said_outlives_reloads_and_restarts() {
         let mark = portward.mark();
         assert_eq!(ask(&portward, "POST", "reload").0, 200);
         portward.line_after(mark, &["no rule is for the host *.wild.example.net"]);
-        // It comes back, and is disabled.
+        // The host comes back, and is still disabled.
         portward.write_rules(&inside.rules());
         assert_eq!(ask(&portward, "POST", "reload").0, 200);
         assert_eq!(said(&portward), [403, 200, 200, 403]);
@@ -242,7 +243,7 @@ fn item_6_unknown_hosts_and_wrong_questions_are_told() {
     });
 }
 
-/// Nothing takes the place of a file that cannot be understood, and nothing changes because of it.
+/// An unreadable file is not replaced, and nothing changes because of it.
 #[test]
 fn item_6_a_damaged_file_is_refused_with_its_place_and_nothing_changes() {
     within(90, || {
@@ -275,7 +276,7 @@ fn item_6_a_damaged_file_is_refused_with_its_place_and_nothing_changes() {
         assert_eq!([status(&portward, "one.example.net"), status(&portward, "two.example.net")], [403, 200]);
         assert_eq!(fs::read_to_string(&file).unwrap(), damaged);
 
-        // At a start it is an error, as in a rules file: `check` says it before.
+        // At a start it is an error, as in a rules file. `check` reports it before.
         let config = portward.config().display().to_string();
         for args in [&["check", "--config", &config][..], &["run", "--config", &config]] {
             let refused = command(30, portward.dir(), args);
@@ -290,7 +291,7 @@ fn item_6_a_damaged_file_is_refused_with_its_place_and_nothing_changes() {
         fs::write(&file, damaged.replace("fals\n", "false\n")).unwrap();
         assert_eq!(ask(&portward, "POST", "reload").0, 200);
         assert_eq!([status(&portward, "one.example.net"), status(&portward, "two.example.net")], [403, 403]);
-        // Its folder goes: what is in force stays, and cannot be changed.
+        // The folder is removed. The states in force stay, and cannot be changed.
         let state = portward.dir().join("state");
         fs::rename(&state, portward.dir().join("elsewhere")).unwrap();
         fs::write(&state, "in the way").unwrap();

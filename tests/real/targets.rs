@@ -23,7 +23,7 @@ fn a_target_that_is_down_is_502() {
             let answer = client.get("one.example.net", "/x");
             assert_eq!(answer.status(), 502, "{answer:?}");
             portward.decision_after(mark, &["//one.example.net GET /x HTTP/1.1 rejected: target-down"]);
-            // The client's connection goes on, or the answer says that it does not.
+            // The client's connection goes on, or the answer says that it ends.
             if answer.header("connection") != Some("close") {
                 assert_eq!(client.get("one.example.net", "/x").status(), 502);
             }
@@ -40,12 +40,12 @@ fn a_target_that_hangs_up_at_once_is_502() {
             let answer = portward.plain().get("one.example.net", "/");
             assert_eq!(answer.status(), 502, "{answer:?}");
         }
-        // The same after it has read the request.
+        // The same after the target has read the request.
         let target = Target::scripted(|conn| drop(conn.try_request()));
         let portward = Portward::with_rules(&rules(&format!("tcp = {}", target.port())));
         let answer = portward.plain().get("one.example.net", "/");
         assert_eq!(answer.status(), 502, "{answer:?}");
-        // And within the head of its answer.
+        // The same in the middle of the answer's head.
         let target = Target::scripted(|conn| {
             conn.request();
             conn.send("HTTP/1.1 200 OK\r\nContent-");
@@ -74,7 +74,7 @@ fn a_target_that_never_answers_is_504() {
     });
 }
 
-/// An address that swallows connection requests: the accept queue of a listener that nobody serves is full.
+/// An address that swallows connection requests, because the accept queue of its listener is full.
 #[test]
 fn a_target_that_does_not_accept_is_given_up_on() {
     within(60, || {
@@ -112,7 +112,7 @@ fn the_next_address_is_tried() {
         let answer = portward.plain().get("one.example.net", "/");
         assert_eq!(answer.text(), "second", "{answer:?}");
         portward.decision(&[&format!("-> 127.0.0.1:{}(new)", target.port())]);
-        // The same with a body, which must not have been given to the first.
+        // The same with a body, which must not have been sent to the first target.
         let answer = portward
             .plain()
             .ask("POST / HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 5\r\n\r\nhello");
@@ -178,7 +178,7 @@ fn stale_kept_connections_cost_no_request() {
             let answer = client.get("one.example.net", "/");
             assert_eq!((answer.status(), answer.text().as_str()), (200, "GET"), "request {n}: {answer:?}");
         }
-        // What is not safe to repeat succeeds, too, when the close has been seen before.
+        // Requests that may not be repeated succeed, too, if the close was seen before.
         for n in 0..5 {
             thread::sleep(Duration::from_millis(100));
             let answer =
@@ -188,7 +188,7 @@ fn stale_kept_connections_cost_no_request() {
     });
 }
 
-/// On a kept connection that dies with the request: a GET is asked once more, a POST never.
+/// A kept connection that dies with the request: a GET is sent once more, a POST is never sent again.
 #[test]
 fn only_what_is_safe_is_asked_again() {
     within(60, || {
@@ -208,7 +208,7 @@ fn only_what_is_safe_is_asked_again() {
             let target = Target::scripted(move |conn| {
                 while let Some(request) = conn.try_request() {
                     if request.target() == "/again" {
-                        // The first time, on the kept connection, it reads all and hangs up.
+                        // The first time, on the kept connection, it reads everything and hangs up.
                         if count.fetch_add(1, Ordering::SeqCst) == 0 {
                             return;
                         }
@@ -230,7 +230,7 @@ fn only_what_is_safe_is_asked_again() {
     });
 }
 
-/// A new connection that dies is not a stale one: nothing is asked again.
+/// A new connection that dies is not a stale one. No request is sent again.
 #[test]
 fn a_target_that_always_hangs_up_is_not_hammered() {
     within(60, || {
@@ -254,7 +254,7 @@ fn a_target_without_an_address_is_down() {
     });
 }
 
-/// A target that is one of our own listeners would go round in circles.
+/// A target that is one of our own listeners would make a loop.
 #[test]
 fn a_target_that_is_ourselves_is_refused() {
     within(60, || {
@@ -270,7 +270,7 @@ fn a_target_that_is_ourselves_is_refused() {
     });
 }
 
-/// A client that leaves in the middle takes its target connection with it: nothing is left over for the next one.
+/// A client that leaves in the middle takes its target connection with it. The next client never gets that connection.
 #[test]
 fn a_half_done_exchange_is_never_reused() {
     within(60, || {
@@ -309,8 +309,8 @@ fn a_half_done_exchange_is_never_reused() {
     });
 }
 
-/// A target that answers before it has read the body, and keeps its connection: what is left of the body is not the
-/// next client's request.
+/// A target that answers before it has read the body, and keeps its connection. The rest of the body must not become
+/// the next client's request.
 #[test]
 fn an_early_answer_leaves_no_body_behind() {
     within(60, || {
@@ -329,7 +329,7 @@ fn an_early_answer_leaves_no_body_behind() {
             2 * hidden.len()
         ));
         assert_eq!(early.response().text(), "/early 0");
-        // The body is not complete: its connection is nobody else's.
+        // The body is not complete, so no other client may get its connection.
         assert_eq!(portward.plain().get("one.example.net", "/other").text(), "/other 1");
         let _ = early.try_send(hidden);
         let _ = early.try_send("GET /next HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
@@ -341,7 +341,7 @@ fn an_early_answer_leaves_no_body_behind() {
     });
 }
 
-/// A response whose connection is reset half-way is not repeated and not completed.
+/// A response whose connection is reset half-way is neither repeated nor completed.
 #[test]
 fn a_reset_within_the_body_ends_the_client_too() {
     within(60, || {
@@ -359,7 +359,7 @@ fn a_reset_within_the_body_ends_the_client_too() {
     });
 }
 
-/// Two targets on one port of two addresses, and a rule that has both.
+/// Two targets on the same port of two addresses, and a rule that has both.
 fn pair(
     first: impl Fn(&mut Conn) + Send + Sync + 'static,
     second: impl Fn(&mut Conn) + Send + Sync + 'static,
@@ -386,7 +386,8 @@ fn answers(name: &'static str) -> impl Fn(&mut Conn) + Send + Sync + 'static {
     }
 }
 
-/// Item 37, contract section 8, Health: what may be repeated goes to the next address, once to each; the rest does not.
+/// Item 37, contract section 8, Health: a request that may be repeated goes to the next address, once to each. Other
+/// requests do not.
 #[test]
 fn what_may_be_repeated_is_tried_at_the_next_address() {
     within(60, || {
@@ -400,7 +401,7 @@ fn what_may_be_repeated_is_tried_at_the_next_address() {
             assert_eq!(portward.plain().ask(request).status(), 502, "{request}");
         }
         assert_eq!((first.connections(), second.connections()), (3, 1));
-        // Where no address answers the client is told so, and none is asked twice.
+        // If no address answers the client is told so. No address is asked twice.
         let (first, second, rules) =
             pair(|conn| drop(conn.try_request()), |conn| drop(conn.try_request()), "tcp");
         let portward = Portward::with_rules(&rules);
@@ -409,7 +410,7 @@ fn what_may_be_repeated_is_tried_at_the_next_address() {
     });
 }
 
-/// Item 37: an address that fails is not tried a second time by the same request.
+/// Item 37: the same request does not try an address again that has failed.
 #[test]
 fn a_dead_address_is_dialled_once() {
     within(60, || {
@@ -424,8 +425,8 @@ fn a_dead_address_is_dialled_once() {
     });
 }
 
-/// Item 37: a target that takes nothing for 40 seconds is slow, not dead, as long as it answers the kernel. The kernel alone
-/// would end its connection after 20 seconds.
+/// Item 37: a target that takes nothing for 40 seconds is slow, not dead, if its kernel answers. Without our care the
+/// kernel would end its connection after 20 seconds.
 #[test]
 fn a_target_that_takes_nothing_for_a_while_gets_its_upload() {
     within(110, || {
@@ -435,7 +436,7 @@ fn a_target_that_takes_nothing_for_a_while_gets_its_upload() {
             conn.send(ok(&length.to_string()));
         });
         let portward = Portward::with_rules(&rules(&format!("tcp = {}", target.port())));
-        // More than the kernel takes in advance; and less than that, so that no write is held up on our side.
+        // One upload is longer than the kernel's buffers. The other is shorter, so that no write waits on our side.
         let uploads = [30_000_000, 1_000_000].map(|length: usize| {
             let mut client = portward.plain();
             client.set_patience(Duration::from_secs(100));
@@ -471,7 +472,7 @@ fn many_names_do_not_make_a_target_hold_many_connections() {
             target.port()
         );
         let portward = Portward::with_rules(&rules);
-        // Several, so that every worker is met.
+        // Several clients, so that every worker gets one.
         let mut clients: Vec<_> = (0..8).map(|_| portward.plain()).collect();
         for number in 0..NAMES {
             let client = &mut clients[number % 8];
@@ -479,14 +480,14 @@ fn many_names_do_not_make_a_target_hold_many_connections() {
         }
         crate::harness::eventually("no more than 256 are open", || open.load(Ordering::SeqCst) <= 256);
         assert_eq!(target.connections(), NAMES, "every name has a connection of its own");
-        // The latest are kept, and serve again.
+        // The newest connections are kept and used again.
         let last = format!("n{}.example.net", NAMES - 1);
         assert_eq!(clients[(NAMES - 1) % 8].get(&last, "/").text(), "here");
         assert_eq!(target.connections(), NAMES);
     });
 }
 
-/// Item 32: nor do names on a connection that has a login of its own.
+/// Item 32: the same holds for names on connections with a login of their own.
 #[test]
 fn many_names_with_a_login_do_not_make_a_target_hold_many_connections() {
     within(60, || {
@@ -515,7 +516,7 @@ fn many_names_with_a_login_do_not_make_a_target_hold_many_connections() {
             );
         }
         crate::harness::eventually("one of each client is open", || open.load(Ordering::SeqCst) <= CLIENTS);
-        // The latest is kept.
+        // The newest is kept.
         let before = target.connections();
         assert_eq!(clients[0].get("n5.example.net", "/").text(), "here");
         assert_eq!(target.connections(), before);

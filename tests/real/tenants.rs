@@ -1,4 +1,4 @@
-//! Issue 21, item 1: hosts of tenants, and what becomes of them when a tenant above is disabled (contract section 9).
+//! Issue 21, item 1: hosts of tenants, and what happens to them when a tenant above is disabled (contract section 9).
 
 use ldap3_proto::proto::LdapResultCode::Success;
 use portward::demo::ras;
@@ -10,7 +10,7 @@ use crate::harness::{PASSWORD, Portward, Target, Wire, eventually, within};
 
 const KNOWN: &[&str] = &["a@below.example", "a@beside.example"];
 
-/// One target of every kind, that of the tenant at the root.
+/// One target for every service, which is that of the root tenant.
 struct Inside {
     web: Target,
     phone: Target,
@@ -28,7 +28,7 @@ impl Inside {
         }
     }
 
-    /// `below.example` is two levels below the operator, `beside.example` below another reseller.
+    /// `below.example` is two levels below the operator. `beside.example` is below another reseller.
     fn rules(&self, reseller: &str) -> String {
         let host = |name: &str, tenant: &str| {
             format!(
@@ -54,7 +54,7 @@ impl Inside {
         [&self.web, &self.phone, &self.book, &self.keeper].map(Target::connections)
     }
 
-    /// Everything of `host` is served.
+    /// All services of `host` are served.
     fn serves(portward: &Portward, host: &str) {
         assert_eq!(portward.plain().get(host, "/x").text(), "here");
         let mut phone = Wire::plain(portward.port("sip"));
@@ -68,7 +68,7 @@ impl Inside {
         assert_eq!(confirmed_by(&mut device), "here");
     }
 
-    /// Nothing of `below.example` is served, and browsers and phones are told so although refusals get no answer.
+    /// No service of `below.example` is served. Browsers and phones are told so although other refusals get no answer.
     fn refuses(portward: &Portward) {
         let mark = portward.mark();
         let mut browser = portward.plain();
@@ -110,7 +110,7 @@ fn item_1_a_disabled_parent_disables_what_is_below_it_over_every_service() {
     within(60, || {
         let inside = Inside::new();
         let portward = started(&inside, "enabled = false");
-        // Each of them makes seven refusals, and 21 suspicious ones in a minute would list the address.
+        // Each round makes seven refusals. 21 suspicious ones in a minute would list the address.
         for _ in 0..5 {
             Inside::refuses(&portward);
         }

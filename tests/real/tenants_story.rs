@@ -1,5 +1,5 @@
-//! Issue 21, item 6: what docs/tenants.md tells is so, with the shipped rules as they are. Each runs in a network of its own, in
-//! which the names and addresses of the examples are there.
+//! Issue 21, item 6: the stories of docs/tenants.md are true, with the shipped rules unchanged. Each runs in a network
+//! of its own, in which the names and addresses of the examples exist.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ fn section(title: &str) -> &'static str {
     part.find("\n## ").map_or(part, |end| &part[..end])
 }
 
-/// The lines that are to be typed.
+/// The lines that a reader types.
 fn typed(section: &'static str) -> Vec<&'static str> {
     let mut is_typed = false;
     let mut lines = Vec::new();
@@ -42,7 +42,7 @@ fn typed(section: &'static str) -> Vec<&'static str> {
     lines
 }
 
-/// The words of a line, as a shell divides them.
+/// The words of a line, as a shell splits it.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('"').enumerate() {
@@ -54,7 +54,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// A machine inside that records what it gets, and says who it is and what it got.
+/// A machine inside. It records its requests, and tells its name and the request in its answer.
 fn machine(at: (Ipv4Addr, u16), identity: Option<&Identity>, name: &'static str) -> Target {
     Target::listen_at(SocketAddr::from(at), identity, move |conn| {
         while let Some(request) = conn.try_request() {
@@ -73,7 +73,7 @@ fn got(name: &str, request: &Message) -> String {
     format!("{name}\n{}\n{fields}", request.start)
 }
 
-/// A network in which the examples' names and addresses are there, and a Portward in it.
+/// A network with the examples' names and addresses, and a Portward in it.
 struct Story {
     namespace: Namespace,
     portward: Portward,
@@ -97,7 +97,7 @@ impl Story {
         Self { namespace, portward, _files: files }
     }
 
-    /// What the page says is typed.
+    /// Runs a line of the page.
     fn type_line(&self, line: &str) -> Output {
         let words = words(line);
         assert_eq!(words[0], "portward", "{line}");
@@ -107,7 +107,7 @@ impl Story {
         command(60, self.portward.dir(), &args)
     }
 
-    /// The status and the body of the answer to a request of the app.
+    /// Status and body of the answer to a request of the app.
     fn get(&self, path: &str) -> (u16, String) {
         let port = self.portward.http;
         self.namespace.inside(|| {
@@ -134,7 +134,7 @@ impl Story {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The status that a telephone's registration gets.
+    /// The status of a telephone's registration.
     fn registered(&self, realm: &str) -> u16 {
         let port = self.portward.port("sip");
         self.namespace.inside(|| {
@@ -164,13 +164,13 @@ fn item_6_two_thousand_boxes_are_moved_as_the_page_says() {
                     adapters.push(machine((Ipv4Addr::new(127, 0, 0, 22), 80), None, PORTASWITCH));
                 });
             },
-            // The adapters are on loopback, where tenants of the API may not lead by themselves.
+            // The adapters are on loopback. By default tenants of the API may not lead there.
             |setup| setup.set("admin.hosts", "\"any\""),
         );
         let part = section("Two thousand Asterisk boxes, moved one by one");
         let mut steps = typed(part).into_iter();
 
-        // The table says what `explain` says, and what the adapters get.
+        // The table agrees with `explain`, and with the adapters' requests.
         let rows: Vec<Vec<&str>> = part
             .lines()
             .filter(|line| line.starts_with("| `/"))
@@ -193,7 +193,7 @@ fn item_6_two_thousand_boxes_are_moved_as_the_page_says() {
             assert!(!field.is_empty() || !body.contains("X-WebTrit"), "{body}");
         }
 
-        // Then the lines, each with where ABD's requests go from there on. Those of another tenant never move.
+        // Then come the lines, each with the new target of ABD's requests. Requests of the other tenant never move.
         let expected = [
             ("tenant add ABD --name \"ABD Ltd\"", ASTERISK, "ABD is added"),
             ("tenant list", ASTERISK, "ABD Ltd"),

@@ -8,7 +8,7 @@ fn one(ports: &str) -> String {
     )
 }
 
-/// Contract section 5's table, with nginx telling which of its ports was reached.
+/// The table of contract section 5. nginx tells which of its ports was reached.
 #[test]
 fn the_port_of_the_target_follows_the_clients() {
     within(120, || {
@@ -65,7 +65,7 @@ fn the_certificate_is_chosen_by_name() {
         let answer = portward.tls("first.example.com").get("one.example.net", "/");
         assert_eq!(answer.text(), "here", "{answer:?}");
 
-        // An unknown name and none at all get the default; the client may then not like it.
+        // An unknown name, and no name, get the default certificate. The client may refuse it then.
         let seen =
             openssl(&["s_client", "-connect", &format!("127.0.0.1:{}", portward.https), "-noservername"]);
         assert!(seen.contains("*.example.net"), "{seen}");
@@ -154,7 +154,7 @@ fn a_client_that_does_not_trust_us_is_tls_failed() {
     });
 }
 
-/// No client certificate is asked for on the HTTPS port: browsers would ask their users for one.
+/// The HTTPS port does not request a client certificate, because browsers would ask their users for one.
 #[test]
 fn browsers_are_not_asked_for_a_certificate() {
     within(60, || {
@@ -167,7 +167,7 @@ fn browsers_are_not_asked_for_a_certificate() {
     });
 }
 
-/// How a TLS target is judged: (what it shows, what the configuration says, whether the request may pass).
+/// How a TLS target is judged: (its certificate, the configuration, whether the request may pass).
 #[test]
 fn the_targets_certificate_is_judged_as_configured() {
     within(120, || {
@@ -261,7 +261,8 @@ fn a_tls_port_opens_when_its_certificate_comes() {
     });
 }
 
-/// A web server would take whoever comes with Portward's certificate for Portward: it is shown only on request.
+/// A web server might take every client that comes with Portward's certificate for Portward. So the certificate is
+/// shown only if the rules say so.
 #[test]
 fn our_own_certificate_is_shown_only_where_the_rules_say_so() {
     within(60, || {
@@ -283,7 +284,7 @@ fn our_own_certificate_is_shown_only_where_the_rules_say_so() {
     });
 }
 
-/// Trust anchors are read again at a reload, and what was connected under the old ones is not reused.
+/// A reload reads trust anchors again, and connections from before are not reused.
 #[test]
 fn trust_changes_with_a_reload() {
     within(60, || {

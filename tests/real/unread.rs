@@ -1,4 +1,4 @@
-//! What a target may leave unread, and what a client sends before its request (contract section 3).
+//! Octets that a target may leave unread, and octets that a client sends before its request (contract section 3).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn rules(port: u16) -> String {
     )
 }
 
-/// Answers a request when its head has come, and takes a body for the next request.
+/// Answers a request as soon as its head has come, and takes the body for the next request.
 fn careless(status: &'static str) -> Target {
     Target::scripted(move |conn: &mut Conn| {
         while let Some(head) = conn.try_head() {
@@ -39,7 +39,7 @@ fn item_30_a_body_without_meaning_goes_out_alone() {
         {
             let target = careless("200 OK");
             let portward = Portward::rules(&rules(target.port())).one_worker().start();
-            // A connection that is kept, a request that is not to use it, and what comes after.
+            // A kept connection, a request that must not use it, and the next requests.
             assert_eq!(portward.plain().get("one.example.net", "/open/1").status(), 200);
             let mut client = portward.plain();
             client.send(with_body(method));
@@ -69,7 +69,7 @@ fn item_30_a_body_that_is_refused_or_sent_elsewhere_poisons_no_shared_connection
                 if more.is_empty() { String::new() } else { format!("Authorization: {more} AAAA\r\n") };
             client.send(with_body("POST").replace("Content-Length", &format!("{login}Content-Length")));
             assert!(status.starts_with(&client.response().status().to_string()));
-            // Neither the same client nor others meet what was left.
+            // Neither the same client nor others get the unread octets.
             for number in 0..4 {
                 let path = format!("/open/{number}");
                 assert_eq!(client.get("one.example.net", &path).text(), path, "{status}");
@@ -79,7 +79,8 @@ fn item_30_a_body_that_is_refused_or_sent_elsewhere_poisons_no_shared_connection
     });
 }
 
-/// A login of the connection makes it the client's own, and lets nobody read what no rule allows.
+/// A login that holds for the whole connection makes it the client's own. Even so nothing that no rule allows can be
+/// read on it.
 #[test]
 fn item_30_a_login_of_the_connection_keeps_no_unread_body() {
     within(60, || {
@@ -100,7 +101,7 @@ fn item_30_a_login_of_the_connection_keeps_no_unread_body() {
     });
 }
 
-/// NTLM takes three requests of one connection, and each may have the body.
+/// NTLM takes three requests on one connection. Each of them may have a body.
 #[test]
 fn item_30_a_login_with_a_body_goes_on_on_its_connection() {
     within(60, || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::harness::{Nginx, Portward, Target, ok, within};
 
 const MIB: u64 = 1024 * 1024;
-/// By how much the daemon's resident memory may grow meanwhile, in kB: buffers and allocator, but no body.
+/// How much the daemon's resident memory may grow, in kB. This is enough for buffers and allocator, but not for a body.
 const GROWTH: u64 = 24 * 1024;
 
 fn rules(target: &Target) -> String {
@@ -18,7 +18,7 @@ fn rules(target: &Target) -> String {
     )
 }
 
-/// `/down/N` sends N bytes, chunked if the path ends with `c`; anything else swallows a body and says its length.
+/// `/down/N` sends N octets, chunked if the path ends with `c`. Other paths read a body and tell its length.
 fn heavy() -> Target {
     Target::scripted(|conn| {
         while let Some(request) = conn.try_head() {
@@ -129,7 +129,7 @@ fn a_slow_reader_stops_the_sender() {
         client.send("GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n");
         client.head();
         let before = portward.memory("VmRSS:");
-        // Nobody reads: the sender stands still once the kernel's buffers are full.
+        // The client does not read. The sender stops once the kernel's buffers are full.
         let mut last = u64::MAX;
         crate::harness::eventually("the sender stands still", || {
             thread::sleep(Duration::from_millis(500));

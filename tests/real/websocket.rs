@@ -1,4 +1,4 @@
-//! WebSockets are passed on, no other upgrade is (contract section 3).
+//! WebSockets are passed on, and no other upgrade is (contract section 3).
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn a_refused_web_socket_reaches_nobody() {
     });
 }
 
-/// Each side may say its last word while the other still speaks.
+/// Each side may close its direction while the other still sends.
 #[test]
 fn a_tunnel_closes_one_way_at_a_time() {
     within(60, || {
@@ -84,7 +84,7 @@ fn a_tunnel_closes_one_way_at_a_time() {
         });
         let portward = Portward::with_rules(&plain(&target));
         let mut client = portward.plain();
-        // What comes together with the handshake belongs to the tunnel.
+        // Octets that come together with the handshake belong to the tunnel.
         client.send(format!("{HANDSHAKE}early"));
         let head = client.head();
         assert_eq!((head.status(), head.header("upgrade")), (101, Some("websocket")), "{head:?}");
@@ -121,7 +121,8 @@ fn no_other_upgrade_is_passed_on() {
     });
 }
 
-/// A WebSocket starts with a GET of HTTP/1.1 without a body; anything else goes on as a plain request, or not at all.
+/// A WebSocket starts with a GET of HTTP/1.1 without a body. Other requests are passed on without the upgrade, or
+/// refused.
 #[test]
 fn only_a_proper_handshake_upgrades() {
     let requests = [
@@ -179,7 +180,7 @@ fn only_a_proper_101_becomes_a_tunnel() {
     });
 }
 
-/// A tunnel without a byte for too long is closed; one that is used stays.
+/// A tunnel in which no octet moves for too long is closed. A busy one stays.
 #[test]
 fn an_idle_tunnel_is_closed() {
     within(60, || {
@@ -229,7 +230,7 @@ fn a_tunnel_keeps_its_decision_until_its_host_is_disabled() {
     });
 }
 
-/// Stopping waits for tunnels, too, but not longer than `drain_timeout`.
+/// Stopping waits for tunnels, but not longer than `drain_timeout`.
 #[test]
 fn a_tunnel_ends_with_the_daemon() {
     within(60, || {
@@ -243,7 +244,7 @@ fn a_tunnel_ends_with_the_daemon() {
     });
 }
 
-/// A target that does not want to: its answer comes through, and the connection goes on being inspected.
+/// A target declines the handshake. Its answer passes, and later requests are still inspected.
 #[test]
 fn after_a_declined_handshake_requests_are_still_inspected() {
     within(60, || {
