@@ -29,22 +29,22 @@ const KEYS: &[&str] =
     &["client", "host", "service", "target", "outcome", "reason", "limit", "after", "follow"];
 /// The longest name in a decision.
 const NAME: usize = 255;
-/// How many decisions are taken for a follower at a time.
+/// How many decisions are written at a time: for a follower, and for a page before other requests get their turn.
 const AT_ONCE: usize = 50;
 /// The message if no decisions are kept.
 const NOT_KEPT: &str = "no decisions are kept: `admin.decisions = false` in portward.toml";
 
 /// `/v1/decisions`: the decisions that pass the filters, the newest first.
-pub(super) fn answer(asked: &Asked<'_>) -> Answer {
-    page(asked).unwrap_or_else(Answer::bad)
+pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
+    page(asked).await.unwrap_or_else(Answer::bad)
 }
 
-fn page(asked: &Asked<'_>) -> Result<Answer, String> {
+async fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let query = Query::of(&asked.head.uri, KEYS)?;
     let filter = Filter::of(&query)?;
     let (after, limit) = (query.after(Cursor::parse)?, query.limit()?);
     let follow = query.value("follow", "0 or 1", |text| ["0", "1"].iter().position(|one| *one == text))?;
-    let (stats, snapshot) = (&asked.shared.stats, asked.shared.snapshot.load());
+    let (stats, snapshot) = (&asked.shared.stats, asked.shared.snapshot.load_full());
     let kept = stats.keeps_decisions();
     if follow == Some(1) {
         if !kept {
@@ -64,13 +64,23 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
     let Newest { decisions, next } =
         stats.newest(|decision| filter.passes(&snapshot.table, decision), after, limit);
     let grounds = grounds(&snapshot);
-    let decisions: Vec<_> = decisions.iter().map(|one| to_json(&grounds, one)).collect();
+    let rows = rows(&grounds, &decisions).await;
     Ok(Answer::ok(&json!({
         "kept": kept,
         "note": (!kept).then_some(NOT_KEPT),
-        "decisions": decisions,
+        "decisions": rows,
         "next": next.map(|next| next.to_string()),
     })))
+}
+
+/// The decisions of a page. Administration has one thread: other requests get their turn between the parts of a long page.
+async fn rows(grounds: &Grounds<'_>, decisions: &[Decision]) -> Vec<Value> {
+    let mut rows = Vec::with_capacity(decisions.len());
+    for part in decisions.chunks(AT_ONCE) {
+        rows.extend(part.iter().map(|decision| to_json(grounds, decision)));
+        tokio::task::yield_now().await;
+    }
+    rows
 }
 
 /// A follower of decisions.
@@ -271,6 +281,25 @@ mod tests {
         let fate = Fate::Forwarded { to: "172.31.31.2:5061".parse().unwrap(), new: true };
         stats.decide(0, about(2, Service::Sip), register, (fate, stats.now()));
         stats.newest(|_| true, None, 10).decisions
+    }
+
+    /// A page of 1,000 decisions lets other requests of the one thread have their turn at least twenty times.
+    #[test]
+    fn a_long_page_is_written_in_parts() {
+        let table = table();
+        let config = Config::defaults(std::path::Path::new("portward.toml"));
+        let grounds = Grounds { table: &table, config: &config, overrides: None };
+        let decisions: Vec<_> = two().into_iter().cycle().take(1_000).collect();
+        let mut written = std::pin::pin!(rows(&grounds, &decisions));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let turns = (0..1_000).position(|_| match written.as_mut().poll(&mut context) {
+            std::task::Poll::Pending => false,
+            std::task::Poll::Ready(rows) => {
+                assert_eq!(rows.len(), 1_000);
+                true
+            }
+        });
+        assert_eq!(turns, Some(1_000 / AT_ONCE));
     }
 
     #[test]

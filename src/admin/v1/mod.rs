@@ -274,7 +274,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
         Resource::Status => status::answer(asked),
         Resource::Connections => connections::list(asked),
         Resource::Connection => connections::connection(asked, name).await,
-        Resource::Decisions => decisions::answer(asked),
+        Resource::Decisions => decisions::answer(asked).await,
         Resource::Blacklist => blacklist::list(asked),
         Resource::BlacklistEntry => blacklist::entry(asked, name),
         Resource::Hosts => hosts::list(asked),
