@@ -1,4 +1,5 @@
-//! The files of the dashboard page: who gets them, in which form, with which header fields, and that a copy is not sent again.
+//! The files of the dashboard page: which clients get them, in which form, with which header fields. An unchanged copy
+//! is not sent again.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use super::{Admin, RULES, ask, bearer, start, usual};
 use crate::harness::{Message, Portward, Wire, curl, within};
 
-/// The files of the page, without the page itself.
+/// The files of the page, except the page itself.
 fn files() -> Vec<String> {
     let names = fs::read_dir("src/admin/dashboard").unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -15,7 +16,7 @@ fn files() -> Vec<String> {
     files
 }
 
-/// Paths of the page and all its files, and where they stand in the source.
+/// The paths of the page and all its files, and their places in the source.
 fn paths() -> Vec<(String, String)> {
     let files = files().into_iter().map(|name| (format!("/dashboard/{name}"), name));
     files.chain([("/".to_owned(), "index.html".to_owned())]).collect()
@@ -42,7 +43,7 @@ const POLICY: [&str; 10] = [
     "trusted-types 'none'",
 ];
 
-/// What each answer of the page says to the browser, whole or 304.
+/// Checks the fields that protect the browser, in each answer, whole or 304.
 fn is_guarded(answer: &Message, path: &str) {
     let policy: Vec<_> = answer.header("content-security-policy").unwrap().split("; ").collect();
     assert_eq!(policy, POLICY, "{path}");
@@ -78,7 +79,7 @@ fn issue_23_item_2_the_page_and_its_files_are_there_without_a_log_in() {
             assert_eq!(answer.header("content-type"), Some(kind), "{path}");
             assert!(answer.header("content-encoding").is_none(), "{path}: nothing was said of gzip");
             is_guarded(&answer, &path);
-            // A token or a session makes no difference.
+            // The token or the session does not matter.
             let token = bearer("wrong");
             assert_eq!(get(&admin, &path, &[&token, "Cookie: portward=x"]).status(), 200, "{path}");
             let head = admin.ask("HEAD", &path, &[], "");
@@ -88,7 +89,7 @@ fn issue_23_item_2_the_page_and_its_files_are_there_without_a_log_in() {
             }
         }
         assert_eq!(get(&admin, "/?from=a-letter", &[]).status(), 200, "a page is a page with any query");
-        // Nothing else is open.
+        // No other path is open.
         for path in ["/v1/status", "/v1/decisions", "/v1/history", "/v1/session", "/v1/hosts", "/metrics"] {
             let answer = get(&admin, path, &[]);
             assert_eq!(answer.status(), 401, "{path}");
@@ -173,14 +174,14 @@ fn issue_23_item_2_a_copy_that_is_still_right_is_not_sent_again() {
                 tags.push((path.clone(), wish, etag));
             }
         }
-        // A copy outlives a restart.
+        // A copy is still valid after a restart.
         admin.portward = admin.portward.restart();
         admin.portward.line(&["administration on "]);
         for (path, wish, etag) in &tags {
             let answer = get(&admin, path, &[wish, &format!("If-None-Match: {etag}")]);
             assert_eq!(answer.status(), 304, "{path} {wish}");
         }
-        // The copy of one form is none of the other.
+        // A copy of one encoding does not answer for the other.
         let tag = |wish| tags.iter().find(|(path, with, _)| path == "/" && *with == wish).unwrap().2.clone();
         let plain = format!("If-None-Match: {}", tag("Accept-Encoding: identity"));
         assert_eq!(get(&admin, "/", &["Accept-Encoding: gzip", &plain]).status(), 200);
@@ -218,7 +219,7 @@ fn issue_23_item_2_other_paths_and_methods_and_hosts_are_refused() {
             "/dashboard/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
             "/dashboard/%2Fetc%2Fpasswd",
         ] {
-            // Of paths that there are not a client learns nothing before it has shown a token.
+            // A client without a token does not learn which paths exist.
             let status = get(&admin, path, &[]).status();
             assert!([400, 401, 404].contains(&status), "{path}: {status}");
             let status = get(&admin, path, &[&bearer(&admin.token())]).status();
@@ -254,7 +255,7 @@ fn issue_23_item_2_over_https_the_page_is_the_same() {
     });
 }
 
-/// For people with curl and for browsers without script.
+/// For people with curl, and for browsers without script.
 #[test]
 fn issue_23_item_2_the_page_says_what_there_is_without_script() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Clients that break the rules, in all ways at once. A phone registers meanwhile, and the socket answers.
+//! Clients that break the rules in all ways at once. A phone still registers, and the socket still answers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::{Admin, bearer, start, usual};
 use crate::harness::sip::{next_message, pbx, request};
 use crate::harness::{Portward, Wire, command, eventually, within};
 
-/// Registers on a connection that is up, and on a new one.
+/// Registers on an open connection, and on a new one.
 fn registers(old: &mut Wire, portward: &Portward) {
     old.send(request("REGISTER", "ckl@one.example.net", ""));
     assert_eq!(next_message(old).unwrap().status(), 200);
@@ -41,7 +41,7 @@ fn issue_19_slow_and_silent_clients_disturb_neither_a_phone_nor_the_socket() {
         let head = format!("POST /v1/reload HTTP/1.1\r\nHost: {}\r\nContent-Length: 60000\r\n", admin.host());
         let (token, head) = (bearer(&admin.token()), head.as_bytes());
         let mut kept = Vec::new();
-        // Silent, slow in the head, slow in the body; and some that ask and do not read.
+        // Some are silent, some are slow in the head, some are slow in the body, and some ask and do not read.
         for number in 0..400 {
             let mut client = TcpStream::connect(("127.0.0.1", admin.port)).unwrap();
             let _ = match number % 4 {
@@ -81,7 +81,7 @@ fn keeps_asking(admin: &Admin, request: &str, enough: &AtomicBool) {
     }
 }
 
-/// Asks on a new connection, behind all the others; whether the answer is 200.
+/// Asks on a new connection, after all others. Returns whether the answer is 200.
 fn is_served(admin: &Admin, token: &str) -> bool {
     let mut client = TcpStream::connect(("127.0.0.1", admin.port)).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -97,7 +97,7 @@ fn issue_19_quick_clients_on_all_places_keep_nobody_out() {
         let admin = usual();
         let token = bearer(&admin.token());
         let front = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", admin.host());
-        // Of a stream HEAD gets the head, so that such a client follows nothing.
+        // HEAD for a stream gets only the head, so that such a client follows nothing.
         let head =
             format!("HEAD /v1/decisions?follow=1 HTTP/1.1\r\nHost: {}\r\n{token}\r\n\r\n", admin.host());
         for request in [front, head] {
@@ -182,7 +182,7 @@ fn issue_19_what_is_malformed_or_too_large_is_refused_and_the_next_is_served() {
             ),
         ] {
             let mut wire = Wire::plain(admin.port);
-            // It may be refused before all of it has gone.
+            // The request may be refused before all of it was sent.
             let _ = wire.try_send(&request);
             let said = String::from_utf8_lossy(&wire.some()).into_owned();
             let shown = &request[..request.len().min(60)];
@@ -218,7 +218,7 @@ fn issue_19_thirty_two_may_follow_and_a_new_token_ends_them() {
     });
 }
 
-/// A program with the token that only reads cannot keep the live decisions from those who may change something.
+/// A program with the read-only token cannot keep the live decisions from administrators who may change something.
 #[test]
 fn issue_23_item_3_those_who_only_read_cannot_take_all_places_of_followers() {
     within(120, || {

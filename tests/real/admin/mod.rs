@@ -1,4 +1,5 @@
-//! Who may ask the admin API, and how it is served (contract section 8): tokens, sessions, names, the port, hostile clients.
+//! The admin API: which clients may use it, and how it is served (contract section 8): tokens, sessions, names, the
+//! port, hostile clients.
 
 mod dashboard;
 mod hostile;
@@ -22,7 +23,7 @@ struct Admin {
     port: u16,
 }
 
-/// A daemon with a port for administration, which listens.
+/// Starts a daemon with a port for administration.
 fn start(setup: Setup) -> Admin {
     let port = free_port();
     let portward = setup.set("admin.listen", &format!("\"127.0.0.1:{port}\"")).start();
@@ -37,7 +38,7 @@ fn usual() -> Admin {
 }
 
 impl Admin {
-    /// Asks over the socket; status and JSON.
+    /// Asks over the socket. Returns status and JSON.
     fn socket(&self, method: &str, path: &str) -> (u16, Value) {
         let socket = self.portward.dir().join("portward.sock").display().to_string();
         let said = curl(&[
@@ -53,7 +54,7 @@ impl Admin {
         (status.parse().unwrap(), serde_json::from_str(json).unwrap_or_default())
     }
 
-    /// The token, as the command shows it.
+    /// The token, from the command.
     fn token(&self) -> String {
         self.socket("GET", "/v1/token").1["token"].as_str().unwrap().to_owned()
     }
@@ -62,7 +63,7 @@ impl Admin {
         self.socket("GET", "/v1/token?read=1").1["token"].as_str().unwrap().to_owned()
     }
 
-    /// How the port is called.
+    /// The Host of the port.
     fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

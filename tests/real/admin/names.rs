@@ -1,4 +1,4 @@
-//! The Host of a request: a page of another site that has the port's address by DNS rebinding does not get an answer.
+//! The Host of a request. By DNS rebinding a page of another site may use the port's address. It gets no answer.
 
 use super::{RULES, ask, bearer, start};
 use crate::harness::{Portward, Wire, within};
@@ -49,7 +49,7 @@ fn issue_19_no_other_site_may_show_or_read_an_answer() {
             assert!(answer.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
             assert_eq!(answer.header("access-control-allow-origin"), None);
-            // The page itself shows nothing of what the daemon knows, so a browser may keep it.
+            // The page itself shows none of the daemon's facts, so a browser may keep it.
             let kept = if path == "/" { "no-cache" } else { "no-store" };
             assert_eq!(answer.header("cache-control"), Some(kept));
         }

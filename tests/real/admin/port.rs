@@ -1,4 +1,4 @@
-//! The port itself: TLS, and what a reload does to it.
+//! The port itself: TLS, and reloads.
 
 use std::fs;
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn reload_with(admin: &Admin, key: &str, value: &str) {
     admin.portward.hang_up();
 }
 
-/// Two certificates, of which the administration's is the second; it is not the one for clients without SNI.
+/// Two certificates. The second one is for the administration. It is not the default for clients without SNI.
 fn two() -> Setup {
     Portward::rules(RULES)
         .certificate("a", &["one.example.net"])
@@ -38,10 +38,10 @@ fn issue_19_over_tls_the_named_certificate_is_shown_and_renewed() {
         let ca = admin.portward.dir().join("ca.crt").display().to_string();
         let said = curl(&["--cacert", &ca, "--resolve", &at, "-H", &token, "-w", "%{http_code}", &url]).out;
         assert!(said.ends_with("200"), "{said}");
-        // Whatever name a client asks for, it is this one.
+        // This certificate is shown for every name.
         let first = Wire::tls(admin.port, "one.example.net").server_certificate();
         assert_eq!(first, Wire::tls(admin.port, "portward.example.net").server_certificate());
-        // Cookies are for TLS alone.
+        // Cookies are sent by TLS only.
         let wire = Wire::tls(admin.port, "portward.example.net");
         let host = format!("portward.example.net:{}", admin.port);
         let json_field = "Content-Type: application/json";
@@ -86,7 +86,7 @@ fn issue_19_a_reload_moves_closes_and_opens_the_port() {
         reload_with(&admin, "admin.listen", "\"\"");
         eventually("it is closed", || std::net::TcpStream::connect(("127.0.0.1", other)).is_err());
         assert_eq!(admin.socket("GET", "/v1/status").0, 200);
-        // With a certificate from now on.
+        // From now on there is a certificate.
         reload_with(&admin, "admin.certificate", "\"server\"");
         reload_with(&admin, "admin.listen", &format!("\"127.0.0.1:{other}\""));
         eventually("it is open", || std::net::TcpStream::connect(("127.0.0.1", other)).is_ok());

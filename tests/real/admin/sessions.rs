@@ -1,4 +1,4 @@
-//! Sessions: how a browser logs in and out, and what another site can have it do.
+//! Sessions: how a browser logs in and out, and what another site can make it do.
 
 use super::{Admin, RULES, bearer, json, start, usual};
 use crate::harness::{Message, Portward, command, curl, eventually, free_port, within};
@@ -41,7 +41,7 @@ fn issue_19_a_link_logs_in_once() {
         assert_eq!(admin.status("GET", "/v1/connections", &[&cookie(&answer)]), 200);
         assert_eq!(admin.status("GET", path, &[]), 401, "once");
         assert_eq!(admin.status("GET", "/login?code=x", &[]), 401);
-        // The code logs in by the API as well.
+        // The code also logs in by the API.
         let (_, said) = admin.socket("POST", "/v1/session");
         let code = said["link"].as_str().unwrap().split_once("code=").unwrap().1.to_owned();
         let answer = log_in(&admin, &format!("{{\"code\":\"{code}\"}}"));
@@ -76,7 +76,7 @@ fn issue_19_a_change_by_a_session_comes_from_our_own_page_alone() {
         assert_eq!(admin.socket("GET", "/v1/blacklist").1["count"], 0, "nothing has changed");
         assert_eq!(add(&[JSON, &own]), 201);
         admin.portward.line(&["an administrator (session, from 127.0.0.1:"]);
-        // Out.
+        // The log-out.
         assert_eq!(admin.status("DELETE", "/v1/session", &[&cookie]), 403);
         assert_eq!(admin.status("DELETE", "/v1/session", &[&cookie, &own, JSON]), 200);
         assert_eq!(admin.status("GET", "/v1/status", &[&cookie]), 401);
@@ -102,7 +102,8 @@ fn issue_19_a_session_has_the_right_of_its_token_and_ends_with_a_new_one() {
     });
 }
 
-/// Another server of the same machine may set cookies of the same name (RFC 6265 section 8.5): many, and before ours.
+/// Another server of the same machine may set many cookies of the same name, which come before ours (RFC 6265 section
+/// 8.5).
 #[test]
 fn issue_23_of_several_sessions_the_one_that_may_change_counts() {
     within(60, || {
@@ -139,7 +140,7 @@ fn issue_19_a_cookie_of_another_server_logs_nobody_out() {
         let admin = usual();
         let answer = log_in(&admin, &format!("{{\"token\":\"{}\"}}", admin.token()));
         let (id, own) = (cookie(&answer).split_off("Cookie: ".len()), origin(&admin));
-        // Cookies do not heed ports, and the one with the longer path stands first.
+        // Cookies do not depend on the port, and the one with the longer path comes first.
         let cookies = format!("Cookie: portward=of-another; {id}");
         assert_eq!(admin.status("GET", "/v1/connections", &[&cookies]), 200);
         assert_eq!(admin.status("DELETE", "/v1/session", &[&cookies, &own, JSON]), 200);
@@ -177,7 +178,8 @@ fn issue_23_item_3_the_page_learns_what_its_session_may_do() {
             let seen = look(&admin, &[&cookie(&begun)]);
             assert_eq!((seen.status(), &json(&seen)["right"]), (200, &right.into()));
             assert!(seen.header("set-cookie").is_none());
-            // Both say the same moment. They are asked one after the other, so they differ by less than a test may take.
+            // Both answers name the same moment. The requests come one after the other, so the times differ by the time
+            // of a request.
             let [begun, seen] = [begun, seen].map(|answer| {
                 let time = json(&answer)["expires"].as_str().unwrap().to_owned();
                 time::OffsetDateTime::parse(&time, &time::format_description::well_known::Rfc3339).unwrap()
@@ -199,8 +201,8 @@ fn issue_23_item_3_the_page_learns_what_its_session_may_do() {
     });
 }
 
-/// Contract section 8: a page of another site has the browser neither change nor show something. Another port of this machine is
-/// `same-site`, to which `SameSite` cookies go.
+/// Contract section 8: a page of another site can make the browser neither change nor show something. Another port of
+/// this machine is `same-site`, and gets `SameSite` cookies.
 #[test]
 fn issue_23_item_3_what_a_browser_sends_for_another_site_is_refused() {
     within(60, || {
@@ -229,7 +231,7 @@ fn issue_23_item_3_what_a_browser_sends_for_another_site_is_refused() {
                     assert_eq!(status("GET", path, &how, &[&begun]), 403, "{path} {how}");
                     assert_eq!(status("GET", path, &how, &[&token]), 403, "{path} {how}");
                 }
-                // A link may be followed.
+                // The browser may follow a link.
                 assert_eq!(status("GET", path, &format!("{site} navigate document"), &[]), without, "{path}");
             }
             let how = format!("{site} navigate document");
@@ -264,13 +266,13 @@ fn issue_23_item_3_a_link_is_given_only_where_it_leads_somewhere() {
             let socket = portward.dir().join("portward.sock");
             eventually("the socket is there", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
         };
-        // No port.
+        // Without a port.
         let portward = Portward::rules(RULES).start();
         socket_is_there(&portward);
         let said = dashboard(&portward, &[]);
         assert_eq!((said.code, &*said.out), (1, ""), "{said:?}");
         assert!(said.errors.contains("admin.listen is empty; write listen = \"127.0.0.1:9400\""), "{said:?}");
-        // A port that is taken, and one without its certificate.
+        // A port that is in use, and a port without its certificate.
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = format!("\"{}\"", taken.local_addr().unwrap());
         for (certificate, why) in [("\"\"", "cannot be opened"), ("\"none\"", "there is no certificate none")]

@@ -1,4 +1,4 @@
-//! Tokens: who has one, what it is good for, what becomes of a wrong one.
+//! Tokens: where they come from, what they allow, and what happens to a wrong one.
 
 use std::fs;
 use std::net::IpAddr;
@@ -50,7 +50,7 @@ fn issue_19_without_a_token_nothing_is_said() {
         ] {
             assert_eq!(admin.status("GET", "/v1/status", &[&wrong]), 401, "{wrong}");
         }
-        // The token itself is for those on the socket.
+        // Only clients of the socket can get the token itself.
         assert_eq!(admin.status("GET", "/v1/token", &[&bearer(&token)]), 403);
         let front = admin.ask("GET", "/", &[], "");
         assert_eq!((front.status(), front.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -113,7 +113,7 @@ fn issue_19_wrong_tokens_are_throttled_by_address_and_never_lock_out_a_right_one
         let answer = ask(elsewhere, &admin.host(), ("GET", "/v1/status"), (&[&wrong], ""));
         assert_eq!(answer.status(), 401, "another address has its own count");
         assert_eq!(admin.status("GET", "/v1/status", &[&bearer(&admin.token())]), 200);
-        // The guard has nothing to do with it.
+        // Wrong tokens do not count in the guard.
         assert_eq!(admin.socket("GET", "/v1/blacklist").1["count"], 0);
     });
 }

@@ -1,5 +1,6 @@
-//! Item 29: certificates, trust and CRLs that are gone or empty replace nothing (contract section 4). What is noticed leaves in
-//! force what was in use, and is said; a reload obeys an empty folder, and is refused by one that is missing.
+//! Item 29: certificates, trust and CRLs that are gone or empty replace nothing (contract section 4). If their absence
+//! is noticed, their old contents stay in force, and a message says so. A reload obeys an empty folder, and refuses a
+//! missing one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use super::authority::{Authority, Chain, Wanted, write};
 use super::{HOST, Pbx, Spoken, by_tls, front};
 use crate::harness::{Portward, Setup, Target, TestCa, Wire, command, eventually, within};
 
-/// Everything that can vanish, in use: server certificates, the trust toward targets and our own certificate toward them,
-/// the usual trust in clients with a CRL, and a host's own with another.
+/// All files that can vanish, in use: server certificates, the trust for targets, our own certificate for targets, the
+/// usual client trust with a CRL, and a host's own client trust with another CRL.
 struct All {
     portward: Portward,
     good: [Chain; 2],
@@ -64,7 +65,7 @@ impl All {
         Spoken::Sip.register(&mut client, "ckl", host)
     }
 
-    /// Clients get TLS, targets are verified, telephones are proven, and those that are revoked are not.
+    /// Clients get TLS, targets are verified, telephones with valid certificates are proven, and revoked ones are not.
     fn is_as_before(&self, when: &str) {
         let mut client = Wire::tls(self.portward.https, HOST);
         assert_eq!(client.get(HOST, "/").text(), "here", "{when}");
@@ -107,7 +108,7 @@ fn item_29_folders_that_are_moved_away_replace_nothing() {
             });
         }
         all.is_as_before("moved away");
-        // A reload is refused until they are back, each for itself.
+        // A reload is refused until they are back, each of them by itself.
         all.reload(&["reload refused: everything stays as it was"]);
         all.is_as_before("after a refused reload");
         for name in FOLDERS {
@@ -137,11 +138,11 @@ fn item_29_folders_that_are_empty_replace_nothing_until_a_reload() {
             });
         }
         all.is_as_before("empty");
-        // The running daemon's word is what `check` adds to what the files say.
+        // `check` adds the running daemon's warnings to those about the files.
         let config = all.portward.config().display().to_string();
         let check = command(20, all.portward.dir(), &["check", "--config", &config]);
         assert!(check.code == 0 && check.all().contains("stays in use"), "{check:?}");
-        // It is obeyed when it is meant.
+        // An intended absence is obeyed.
         let mark = all.portward.mark();
         all.reload(&["reloaded: 2 hosts"]);
         for said in
@@ -154,7 +155,7 @@ fn item_29_folders_that_are_empty_replace_nothing_until_a_reload() {
     });
 }
 
-/// One file after the other, in every way in which a file can be missing.
+/// Each file by itself, in every way in which a file can be missing.
 #[test]
 fn item_29_single_files_that_are_gone_replace_nothing() {
     within(110, || {
@@ -175,7 +176,7 @@ fn item_29_single_files_that_are_gone_replace_nothing() {
             let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
             rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         };
-        // Every file in another way than in the round before.
+        // Each file goes in another way than in the round before.
         let files = [
             "trust/t.crl",
             "trust/telephones.crt",
@@ -207,12 +208,12 @@ fn item_29_single_files_that_are_gone_replace_nothing() {
     });
 }
 
-/// A CRL that is gone, alone: nothing else is wrong, and nobody is accepted again before a reload.
+/// Only a CRL is gone. It stays in force until a reload, and its certificates stay revoked.
 #[test]
 fn item_29_a_crl_that_is_gone_revokes_on() {
     within(110, || {
         let all = All::start();
-        // Beside the file that is removed: one that holds the CA alone, where the CRL stood with it.
+        // The removed file had the CA and the CRL. Another file has only the CA.
         let trust = all.at("trust/both.pem");
         let crl = fs::read_to_string(all.at("trust/t.crl")).unwrap();
         let mark = all.portward.mark();
@@ -228,7 +229,7 @@ fn item_29_a_crl_that_is_gone_revokes_on() {
         fs::write(&trust, &Authority::trusted().pem).unwrap();
         all.portward.line_after(mark, &["the CRL of CN=", "is gone: whom it revoked stays revoked"]);
         assert_eq!(all.register(&all.revoked[0], HOST).as_deref(), Some("plain"));
-        // Another one takes its place, and that is the end of the first.
+        // Another CRL replaces it, so the first one is no longer in force.
         let mark = all.portward.mark();
         write(&all.at("trust"), &[("new.crl", &Authority::trusted().revoke(&[&all.good[0]], 30))]);
         all.portward.line_after(mark, &["certificates, keys and trust have changed and were read again"]);
@@ -239,7 +240,7 @@ fn item_29_a_crl_that_is_gone_revokes_on() {
     });
 }
 
-/// A certificate that takes the place of another under a new name is shown, although the old one is kept.
+/// A certificate that replaces another one under a new file name is shown, although the old one is kept.
 #[test]
 fn item_29_a_new_name_is_a_new_certificate() {
     within(60, || {

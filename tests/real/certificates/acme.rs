@@ -1,4 +1,4 @@
-//! ACME's HTTP-01 challenges (contract section 4): an ACME client behind Portward, with a folder or with a port of its own.
+//! ACME's HTTP-01 challenges (contract section 4): an ACME client behind Portward uses a folder, or a port of its own.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn explain(portward: &Portward, url: &str) -> Output {
     command(20, portward.dir(), &["explain", "--config", &config, url])
 }
 
-/// Issue 18, item 23: `explain` knows who answers challenges, as the daemon does.
+/// Issue 18, item 23: `explain` names the ACME client that answers, as the daemon does.
 #[test]
 fn item_23_explain_knows_who_answers_challenges() {
     within(60, || {
@@ -39,7 +39,7 @@ fn item_23_explain_knows_who_answers_challenges() {
             portward.plain().get("one.example.net", &format!("{CHALLENGE}there")).text(),
             "there.thumbprint"
         );
-        // Without the file the rules decide, of one host so, of another one otherwise.
+        // Without the file the rules decide, and differently for each host.
         let file = folder.join("missing").display().to_string();
         for (host, code, expected) in [("one", 1, " rejected: no-path"), ("web", 0, " (plain)")] {
             let said = explain(&portward, &url(host, "missing"));
@@ -77,7 +77,7 @@ fn challenges_are_answered_from_a_folder() {
         fs::write(folder.join("aZ0-_"), "aZ0-_.thumbprint").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", folder.join("link")).unwrap();
         let portward = setup.start();
-        // As the authority asks: any host of the rules, by the plain port, whatever its own rules say.
+        // The authority asks for any host of the rules, by the plain port, whatever the host's own rules are.
         for host in ["one.example.net", "web.example.net"] {
             let resolve = format!("{host}:{}:127.0.0.1", portward.http);
             let url = format!("http://{host}:{}{CHALLENGE}aZ0-_", portward.http);
@@ -89,7 +89,7 @@ fn challenges_are_answered_from_a_folder() {
             portward.decision(&[&format!("http://{host}"), "-> acme_webroot"]);
         }
         pbx.assert_untouched("the challenges were answered here");
-        // The connection goes on; HEAD has no body.
+        // The connection goes on. The answer to HEAD has no body.
         let mut client = portward.plain();
         assert_eq!(client.get("one.example.net", &format!("{CHALLENGE}aZ0-_")).text(), "aZ0-_.thumbprint");
         assert_eq!(client.get("one.example.net", "/open").text(), "the PBX");
@@ -98,7 +98,7 @@ fn challenges_are_answered_from_a_folder() {
         ));
         let head = String::from_utf8(client.rest()).unwrap();
         assert!(head.contains("Content-Length: 16\r\n") && head.ends_with("\r\n\r\n"), "{head}");
-        // Everything else is the rules' business: no such file, other methods, other ports, other hosts.
+        // The rules decide about all other requests: a missing file, other methods, other ports, other hosts.
         let seen = pbx.bytes();
         for (path, status) in
             [("missing", 404), ("link", 404), ("a.b", 404), ("../../../rules/test.toml", 0), ("aZ0-_/x", 404)]
@@ -123,7 +123,7 @@ fn challenges_are_answered_from_a_folder() {
             assert_eq!(client.rest(), b"", "{host}");
         }
         assert_eq!(pbx.bytes(), seen);
-        // Where there is no answer the PBX may have one.
+        // If there is no answer the PBX may have one.
         assert_eq!(portward.plain().get("web.example.net", &format!("{CHALLENGE}missing")).text(), "the PBX");
         let mut client = portward.plain();
         client.send(format!(

@@ -1,4 +1,4 @@
-//! Certificate authorities of telephones, good ones and bad ones, and what they issue.
+//! Certificate authorities of telephones, good and bad ones, and their certificates.
 
 use std::fs;
 use std::path::Path;
@@ -33,12 +33,12 @@ impl Chain {
     }
 }
 
-/// What a certificate says.
+/// The wanted contents of a certificate.
 #[derive(Clone, Default)]
 pub struct Wanted {
     pub common_names: Vec<String>,
     pub alternative: Vec<SanType>,
-    /// Valid from and until, in days from now.
+    /// The period of validity, in days from now.
     pub days: Option<(i64, i64)>,
     pub usage: Option<ExtendedKeyUsagePurpose>,
     pub extension: Option<CustomExtension>,
@@ -55,7 +55,7 @@ impl Wanted {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         for (number, name) in self.common_names.iter().enumerate() {
-            // One value a type: the second common name is the same type under another name.
+            // There is one value for each type. The second common name is the same type under another name.
             let kind = if number == 0 { DnType::CommonName } else { DnType::CustomDnType(vec![2, 5, 4, 3]) };
             params.distinguished_name.push(kind, name.as_str());
         }
@@ -82,7 +82,7 @@ fn serial() -> [u8; 8] {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
-    /// What stands between its certificates and its root.
+    /// The certificates between its own certificates and its root.
     above: Vec<CertificateDer<'static>>,
 }
 
@@ -92,7 +92,7 @@ impl Authority {
         Self::root_as(name, |_| ())
     }
 
-    /// A root with this name, otherwise as `change` says.
+    /// A root with this name, changed by `change`.
     pub fn root_as(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = ca_params(name);
@@ -101,13 +101,13 @@ impl Authority {
         Self { pem: certificate.pem(), issuer: Issuer::new(params, key), above: Vec::new() }
     }
 
-    /// The one whose telephones are trusted in these tests.
+    /// The CA whose telephones are trusted in these tests.
     pub fn trusted() -> &'static Self {
         static TRUSTED: OnceLock<Authority> = OnceLock::new();
         TRUSTED.get_or_init(|| Self::root("Telephones of dvl-ckl2.net"))
     }
 
-    /// A CA below this one, as `change` says.
+    /// A CA below this one, changed by `change`.
     pub fn below_as(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = ca_params(name);
@@ -118,7 +118,7 @@ impl Authority {
         Self { pem: certificate.pem(), issuer: Issuer::new(params, key), above }
     }
 
-    /// Issues a certificate, with what is above it.
+    /// Issues a certificate. The chain has the certificates above it.
     pub fn issue(&self, wanted: &Wanted) -> Chain {
         let key = KeyPair::generate().unwrap();
         let params = wanted.params();
@@ -131,7 +131,7 @@ impl Authority {
         }
     }
 
-    /// A CRL that revokes `chains`, good until `days` from now.
+    /// A CRL that revokes `chains`. Its nextUpdate is in `days` days.
     pub fn revoke(&self, chains: &[&Chain], days: i64) -> String {
         let now = OffsetDateTime::now_utc();
         let revoked = |chain: &&Chain| RevokedCertParams {
@@ -152,7 +152,7 @@ impl Authority {
     }
 }
 
-/// Nobody's but the client's own.
+/// A certificate that the client itself has signed.
 pub fn self_signed(wanted: &Wanted) -> Chain {
     let key = KeyPair::generate().unwrap();
     let params = wanted.params();

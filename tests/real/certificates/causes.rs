@@ -1,4 +1,4 @@
-//! What a line says of a client's certificate that proves nothing, and why (contract section 8).
+//! The log line of a client's certificate that proves nothing, with the cause (contract section 8).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::harness::{Portward, Wire, client_config, free_port, sip, within};
 
 const HOST: &str = "one.example.net";
 
-/// What the line says of a client's certificate that proves nothing, and why.
+/// Every cause for which a certificate proves nothing, in its log line.
 #[test]
 fn causes_of_a_clients_certificate() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! Clients and certificates that rustls would not make: OpenSSL's.
+//! Clients and certificates of OpenSSL that rustls would not make.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::authority::{Authority, Wanted, write};
 use super::{HOST, Pbx, Spoken, front};
 use crate::harness::{program, sip, within};
 
-/// What `openssl s_client` is told by the server when it has said `octets`.
+/// The server's answer to `openssl s_client` after it has sent `octets`.
 fn s_client(dir: &Path, port: u16, more: &[&str], octets: &str) -> String {
     let mut child = Command::new(program("timeout", "coreutils"))
         .arg("20")
@@ -102,7 +102,7 @@ fn certificates_of_openssl_and_ones_that_nobody_decodes() {
         odd.set_criticality(true);
         let odd = Authority::trusted().issue(&Wanted { extension: Some(odd), ..Wanted::named("ckl") });
         write(dir, &[("odd.crt", &odd.pem), ("odd.key", &odd.key)]);
-        // A device that has made its own certificate, as a CA's, which is trusted for itself.
+        // A device has made its own certificate, as a CA's. It is trusted for itself.
         openssl(
             dir,
             &[
@@ -144,7 +144,7 @@ fn certificates_of_openssl_and_ones_that_nobody_decodes() {
             }
         }
         assert_eq!(pbx.seen(Spoken::Sip), [6, 6]);
-        // Another one's certificate without its key is no handshake.
+        // With a certificate of another client, but without its key, the handshake fails.
         let mark = portward.mark();
         let said = s_client(dir, portward.port("sips"), &["-cert", "rsa.crt", "-key", "ed.key"], &register);
         assert_eq!(said, "");

@@ -1,4 +1,4 @@
-//! The verdict holds for the connection (contract section 5): what a proven client may say next, and what it may not.
+//! The verdict holds for the connection (contract section 5): what a proven client may send next, and what it may not.
 
 use portward::demo::ras::{discovery, request};
 use portward::relay::h323::answer::tunnel;
@@ -7,7 +7,7 @@ use super::{HOST, Pbx, Spoken, by_tls, confirmed, front, proven};
 use crate::harness::h323::{KEEP_ALIVE, confirmed_by, fixture, hidden, keep_alives, next_message, setup};
 use crate::harness::{Portward, Wire, eventually, sip, within};
 
-/// A registration of `ckl` that claims something else, too.
+/// A registration of `ckl` that claims another name as well.
 fn claim(name: &str) -> Vec<u8> {
     tunnel(&[&fixture(&format!("claims/{name}.bin"))])
 }
@@ -121,7 +121,7 @@ fn h323_under_another_name_or_with_more_ends() {
         ] {
             let mut client = by_tls(&portward, Spoken::H323, &config);
             assert_eq!(confirmed(&mut client, &request(1, HOST, "ckl")), "TLS");
-            // What proves itself, and what claims nothing, may follow.
+            // Registrations with a proof, and messages without a claim, may follow.
             for fine in
                 [request(2, HOST, "CKL"), claim("name"), claim("alive"), claim("gateway"), discovery(3, HOST)]
             {
@@ -176,7 +176,7 @@ fn h323_that_speaks_for_another_ends() {
     });
 }
 
-/// Issue 15, A7: where nothing is proven the PBX itself decides.
+/// Issue 15, A7: if nothing is proven the PBX itself decides.
 #[test]
 fn h323_that_speaks_for_another_passes_where_nothing_is_proven() {
     within(60, || {
@@ -211,7 +211,7 @@ fn h323_calls_with_numbers_as_the_rule_says() {
     });
 }
 
-/// Issue 15, A3: neither passes what only another reader finds, nor ends for a keep-alive.
+/// Issue 15, A3: a registration that only another reader finds does not pass. A keep-alive does not end the connection.
 #[test]
 fn h323_in_forms_that_no_device_sends_ends_and_keep_alives_pass() {
     within(120, || {
@@ -259,12 +259,12 @@ fn h323_goes_out_plain_where_something_is_not_proven() {
             assert_eq!(confirmed_by(&mut client), "plain");
             plain += 1;
         }
-        // A call without a registration has no name.
+        // A call before a registration has no proven name.
         let mut client = by_tls(&portward, Spoken::H323, &config);
         client.send(setup("x@dvl-ckl2.net"));
         plain += 1;
         eventually("the call arrives", || pbx.seen(Spoken::H323) == [plain, 0]);
-        // The second of two is judged as well when both come at once.
+        // If two messages come at once the second one is judged as well.
         let mut client = by_tls(&portward, Spoken::H323, &config);
         client.send(two);
         while next_message(&mut client).is_some() {}
@@ -323,7 +323,7 @@ fn who_looks_for_a_gatekeeper_first_must_be_proven_then() {
         client.send(discovery(1, HOST));
         assert!(next_message(&mut client).is_some());
         assert_eq!(confirmed(&mut client, &request(2, HOST, "ckl")), "TLS");
-        // Whom nobody vouches for looks for it by plain TCP, and so registers there.
+        // A telephone without a trusted certificate looks for the gatekeeper by plain TCP. So it registers there.
         let mut client = Wire::tls(portward.port("h323s"), HOST);
         client.send(discovery(1, HOST));
         assert!(next_message(&mut client).is_some());

@@ -1,5 +1,5 @@
-//! A7: everything that speaks for a user on a SIP connection that went out as proven is held to the name of the
-//! certificate (contract section 5): requests of every method, From and the identities beside it.
+//! A7: every field that speaks for a user on a SIP connection that went out as proven must fit the certificate's name
+//! (contract section 5): requests of every method, From, and the other identities.
 
 use super::{HOST, Pbx, Spoken, by_tls, front, proven};
 use crate::harness::baresip::Baresip;
@@ -21,7 +21,7 @@ const METHODS: [&str; 12] = [
     "FOO",
 ];
 
-/// A request from `from` with a To tag that its sender has made up, or none.
+/// A request from `from`. Its To tag was invented by its sender, or there is none.
 fn request(method: &str, from: &str, tag: &str, more: &str) -> String {
     sip::request_to(method, from, &format!("<sip:bob@{HOST}>{tag}"), more, "a body\r\n")
 }
@@ -119,7 +119,7 @@ fn identities_of_another_are_refused_in_every_spelling() {
     });
 }
 
-/// The same request is the first of its connection: then it is not proven.
+/// The same request as the first one of its connection: then the connection is not proven.
 #[test]
 fn a_first_request_that_also_speaks_for_another_is_not_proven() {
     within(60, || {
@@ -146,7 +146,7 @@ fn a_first_request_that_also_speaks_for_another_is_not_proven() {
     });
 }
 
-/// A PBX that calls a phone, when it has registered, under an extension that no certificate has.
+/// A PBX that calls a phone, after its registration, under an extension that no certificate has.
 fn calling_pbx(identity: &Identity) -> Target {
     Target::scripted_tls(identity, |conn| {
         while let Some(message) = sip::next_message(conn) {
@@ -182,7 +182,8 @@ fn a_phone_that_was_called_by_its_extension_may_hang_up() {
         let mut client = registered(&portward);
         let call = sip::next_message(&mut client).unwrap();
         assert_eq!(call.method(), "INVITE");
-        // Its answers come from the extension, too. Another's identity in one of them is taken off, and no answer is lost.
+        // Its answers come from the extension, too. Another user's identity in an answer is removed, and no answer is
+        // lost.
         let own = "Remote-Party-ID: \"Me\" <sip:31@10.1.1.1>;party=called\r\n";
         let foreign = "P-Asserted-Identity: <sip:ceo@dvl-ckl2.net>\r\n";
         let ringing = sip::answer(&call, "180 Ringing", "phone");
@@ -204,7 +205,7 @@ fn a_phone_that_was_called_by_its_extension_may_hang_up() {
         {
             assert_refused(&mut client, &from_extension(method, tag, call_id));
         }
-        // An ACK has no answer: one that speaks for another goes nowhere.
+        // An ACK gets no answer. An ACK that speaks for another user is dropped.
         client.send(request("ACK", "ceo@dvl-ckl2.net", ";tag=made-up", ""));
         assert_refused(&mut client, &request("MESSAGE", "ceo@dvl-ckl2.net", "", ""));
         assert_eq!(pbx.bytes(), before);
@@ -214,7 +215,7 @@ fn a_phone_that_was_called_by_its_extension_may_hang_up() {
     });
 }
 
-/// Without the check, or where it failed, nothing is proven and nothing is held.
+/// Without the check, or after it failed, nothing is proven, and names are not checked.
 #[test]
 fn a_connection_that_is_not_proven_is_not_held() {
     within(60, || {

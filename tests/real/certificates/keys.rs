@@ -1,5 +1,5 @@
-//! Item 13: certificates with keys whose signatures the TLS library cannot verify, of clients and of targets, with OpenSSL
-//! on the other side.
+//! Item 13: certificates of clients and targets whose keys make signatures that the TLS library cannot verify, with
+//! OpenSSL on the other side.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::harness::{Child, Portward, command, eventually, free_port, program, s
 /// A key of 16384 bits.
 const RSA_16384: &str = include_str!("rsa16384.key");
 
-/// What the client of a cell shows.
+/// The subject of the client's certificate in each case.
 const SUBJECT: &str = "/CN=ckl";
 
-/// How OpenSSL makes a key, in which versions of TLS it can sign with it, and the verdict on its certificate.
+/// How OpenSSL makes a key, the versions of TLS in which it can sign with it, and the verdict on its certificate.
 struct Kind {
     name: &'static str,
     make: &'static [&'static str],
@@ -27,7 +27,7 @@ const BOTH: &[&str] = &["-tls1_2", "-tls1_3"];
 const OLD: &[&str] = &["-tls1_2"];
 const NEW: &[&str] = &["-tls1_3"];
 
-/// RSA of 512 bits has no room for the padding that TLS 1.3 wants, and TLS 1.3 knows neither the curves nor DSA.
+/// RSA of 512 bits has no room for the padding of TLS 1.3. TLS 1.3 has neither these curves nor DSA.
 const KINDS: [Kind; 15] = [
     kind("rsa512", &["genrsa", "512"], OLD, "unusable"),
     kind("rsa768", &["genrsa", "768"], BOTH, "unusable"),
@@ -45,9 +45,9 @@ const KINDS: [Kind; 15] = [
     kind("brainpool256", &["ecparam", "-genkey", "-noout", "-name", "brainpoolP256r1"], OLD, "unusable"),
     kind("brainpool384", &["ecparam", "-genkey", "-noout", "-name", "brainpoolP384r1"], OLD, "unusable"),
     kind("ed448", &["genpkey", "-algorithm", "ED448"], BOTH, "unusable"),
-    // OpenSSL shows no DSA certificate, because rustls names no scheme for it.
+    // OpenSSL shows no DSA certificate, because rustls lists no scheme for it.
     kind("dsa", &["dsaparam", "-genkey", "-noout", "2048"], OLD, "none"),
-    // And those that can be verified, by the same way of making and showing them.
+    // Keys that can be verified, made and shown in the same way.
     kind("rsa2048", &["genrsa", "2048"], BOTH, "ok(ckl)"),
     kind("p384", &["ecparam", "-genkey", "-noout", "-name", "secp384r1"], BOTH, "ok(ckl)"),
     kind("ed25519", &["genpkey", "-algorithm", "ED25519"], BOTH, "ok(ckl)"),
@@ -84,7 +84,7 @@ fn make(dir: &Path, subject: &str, extension: &str) {
     }
 }
 
-/// What `openssl s_client` says while it registers: the session's kind and what the PBX answered.
+/// The output of `openssl s_client` while it registers: the kind of session, and the PBX's answer.
 fn register(dir: &Path, port: u16, args: &[&str]) -> String {
     let connect = format!("127.0.0.1:{port}");
     let usual = ["s_client", "-connect", &connect, "-servername", HOST, "-ign_eof", "-nocommands"];
@@ -116,7 +116,7 @@ fn register(dir: &Path, port: u16, args: &[&str]) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// The CA is trusted, so that nothing but the key decides.
+/// The CA is trusted, so that only the key decides.
 #[test]
 fn a_key_that_cannot_be_verified_fails_no_handshake_and_proves_nothing() {
     within(110, || {
@@ -174,8 +174,8 @@ fn pin(dir: &Path, name: &str) -> String {
     format!("sha256:{}", line.split('=').nth(1).unwrap().replace(':', ""))
 }
 
-/// Keys of targets, the versions of TLS in which OpenSSL agrees with us on anything, and whether a pin can be checked. By
-/// TLS 1.2 OpenSSL shows no curve that the client does not name for the key exchange, too.
+/// Keys of targets, the versions of TLS in which OpenSSL and Portward have common schemes, and whether a pin can be
+/// checked. In TLS 1.2 OpenSSL uses only curves that the client lists for the key exchange as well.
 const TARGETS: [(&str, &[&str], bool); 9] = [
     ("rsa512", OLD, true),
     ("rsa768", BOTH, true),

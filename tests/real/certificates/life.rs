@@ -1,4 +1,4 @@
-//! Certificates are replaced while everything runs, and nobody has to say so.
+//! Certificates are replaced while everything runs, without a command.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ fn a_replaced_certificate_is_noticed_and_drops_nothing() {
                     let mut kept = portward.tls("one.example.net");
                     let mut count = 0;
                     while !stop.load(Ordering::SeqCst) {
-                        // Half of them on one connection, half on a new one each time.
+                        // Half of the requests use one connection, the others a new one each.
                         if number % 2 == 0 {
                             kept = portward.tls("one.example.net");
                         }
@@ -61,7 +61,7 @@ fn a_replaced_certificate_is_noticed_and_drops_nothing() {
             let count = client.join().expect("no request fails");
             assert!(count > 10, "only {count} requests were made");
         }
-        // The rules were not read again with them: they may be in the middle of an edit.
+        // The rules were not read again with the certificates, because they may be in the middle of an edit.
         let mark = portward.mark();
         portward.write_rules("this is no TOML");
         TestCa::shared().issue(&["*.example.net"]).write(&certs, "server");

@@ -6,10 +6,10 @@ use super::authority::{Authority, Chain, Wanted, self_signed, write};
 use super::{HOST, Pbx, Spoken, by_tls, front};
 use crate::harness::within;
 
-/// Who is registered, in every cell.
+/// The user that is registered in every case.
 const NAME: &str = "ckl";
 
-/// How good the certificate is, and the verdict.
+/// The quality of the certificate, and the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Trusted,
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// The authorities that it takes.
+/// The authorities of the matrix.
 struct Authorities {
     below: Authority,
     other: Authority,
@@ -56,7 +56,7 @@ impl Authorities {
         Self {
             below: Authority::trusted().below_as("Branch", no_change),
             other: Authority::root("Somebody else"),
-            // The trusted one's name with another key.
+            // A CA with the trusted one's name and another key.
             alike: Authority::root("Telephones of dvl-ckl2.net"),
         }
     }
@@ -83,7 +83,7 @@ impl Authorities {
     }
 }
 
-/// What names it has, and whether they prove [`NAME`].
+/// The names of the certificate, and whether they prove [`NAME`].
 fn names() -> Vec<(&'static str, Wanted, bool)> {
     let email = |address: &str| vec![SanType::Rfc822Name(address.try_into().unwrap())];
     let uri = |uri: &str| vec![SanType::URI(uri.try_into().unwrap())];

@@ -1,6 +1,7 @@
-//! What a client's certificate is worth, and what that decides (contract sections 4 and 5).
+//! The verdict on a client's certificate, and what follows from it (contract sections 4 and 5).
 //!
-//! The PBX takes what comes by TLS for proven, so every test asks the targets how something arrived, not the log.
+//! The PBX trusts registrations that arrive by TLS. So every test asks the targets how a registration arrived, and does
+//! not trust the log.
 
 mod absence;
 mod acme;
@@ -26,7 +27,7 @@ use portward::demo::ras;
 use crate::harness::h323::confirmed_by;
 use crate::harness::{Identity, Portward, Setup, Target, TestCa, Wire, h323, sip};
 
-/// What is spoken.
+/// The protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spoken {
     Sip,
@@ -45,7 +46,7 @@ impl Spoken {
         }
     }
 
-    /// Registers `name` at `host` and returns who answers; `None`: nobody.
+    /// Registers `name` at `host`. Returns the name of the answering PBX. `None`: there was no answer.
     fn register(self, client: &mut Wire, name: &str, host: &str) -> Option<String> {
         match self {
             Self::Sip => {
@@ -61,7 +62,7 @@ impl Spoken {
     }
 }
 
-/// A PBX with a plain and a TLS port for both protocols, each of which says which one it is.
+/// A PBX with a plain and a TLS port for both protocols. Each port tells its own name.
 struct Pbx {
     sip: [Target; 2],
     h323: [Target; 2],
@@ -94,7 +95,7 @@ impl Pbx {
         self.of(spoken).each_ref().map(Target::connections)
     }
 
-    /// A host with both protocols here; `more` goes into both rules.
+    /// A host with both protocols at this PBX. `more` is added to both rules.
     fn host(&self, name: &str, more: &str, keys: &str) -> String {
         let rule = |spoken: Spoken| {
             let [tcp, tls] = self.of(spoken).each_ref().map(Target::port);
@@ -129,12 +130,12 @@ fn by_tls(portward: &Portward, spoken: Spoken, config: &Arc<rustls::ClientConfig
     wire.try_into_tls(Arc::clone(config), HOST).expect("no certificate fails a handshake")
 }
 
-/// What a proven client is.
+/// A TLS client with a trusted certificate for this name.
 fn proven(name: &str) -> Arc<rustls::ClientConfig> {
     Authority::trusted().issue(&authority::Wanted::named(name)).client(&rustls::version::TLS13)
 }
 
-/// Registers by H.323 octets of the test's own, and returns who confirms.
+/// Registers by H.323 with the test's own octets. Returns the name of the confirming gatekeeper.
 fn confirmed(client: &mut Wire, octets: &[u8]) -> String {
     client.send(octets);
     confirmed_by(client)

@@ -1,4 +1,4 @@
-//! testssl.sh looks for weaknesses of the HTTPS and the SIPS port.
+//! testssl.sh searches for weaknesses of the HTTPS port and the SIPS port.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use super::authority::{Authority, Wanted, write};
 use super::{HOST, front};
 use crate::harness::{Target, program, within};
 
-/// Findings above LOW; the rest of what it has to say is for people.
+/// The findings above LOW. The others are for people.
 fn weaknesses(report: &Path) -> Vec<String> {
     let findings: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn weaknesses(report: &Path) -> Vec<String> {
 #[test]
 fn testssl_finds_nothing() {
     within(280, || {
-        // What it says of certificates and pages is theirs: good ones.
+        // Findings about certificates and pages depend on these. So they are good ones here.
         let page = Target::http(|_, _| {
             "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=31536000\r\nX-Frame-Options: DENY\r\n\
              X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'self'\r\nContent-Length: 4\r\n\r\nhere"

@@ -1,4 +1,4 @@
-//! A6: what a token in Route is worth beside a certificate (contract sections 3 and 5).
+//! A6: the effect of a token in Route beside a certificate (contract sections 3 and 5).
 
 use rcgen::SanType;
 use rustls::version::TLS13;
@@ -9,7 +9,7 @@ use crate::harness::{Portward, sip, within};
 
 const OTHER: &str = "other.example";
 
-/// Somebody at HOST makes a call, and so is told the token of HOST.
+/// The token of HOST, from a call that a user of HOST makes.
 fn token(portward: &Portward) -> String {
     let mut client = by_tls(portward, Spoken::Sip, &proven("somebody"));
     client.send(sip::request("INVITE", &format!("somebody@{HOST}"), ""));
@@ -17,7 +17,7 @@ fn token(portward: &Portward) -> String {
     answer.all("record-route").last().unwrap().to_string()
 }
 
-/// Who answers a request of a dialog, first on a connection.
+/// The PBX that answers a request of a dialog, first on a connection.
 fn answered(portward: &Portward, chain: &Wanted, method: &str, from: &str, route: &str) -> Option<String> {
     let config = Authority::trusted().issue(chain).client(&TLS13);
     let mut client = by_tls(portward, Spoken::Sip, &config);
@@ -41,14 +41,14 @@ fn the_proof_is_for_the_host_that_the_token_names() {
         let proxy = format!("<sips:RP.example.net:5061;lr>, {token}");
         for route in [&token, &escaped, &proxy] {
             let ask = |chain: &Wanted, from: &str| answered(&portward, chain, "BYE", from, route);
-            // Proven for the other host: here it is nobody.
+            // The client is proven for the other host. At this one it is not.
             let alice = uri(&format!("sip:alice@{OTHER}"));
             for from in
                 [format!("alice@{OTHER}"), format!("alice@{HOST}"), "alice@nowhere.example".to_owned()]
             {
                 assert_eq!(ask(&alice, &from).as_deref(), Some("plain"), "{from} {route}");
             }
-            // A common name is at every host, but From must be at this one.
+            // A common name is valid at every host, but From must be at this one.
             let named = Wanted::named("alice");
             assert_eq!(ask(&named, &format!("alice@{OTHER}")).as_deref(), Some("plain"), "{route}");
             assert_eq!(ask(&named, &format!("alice@{HOST}")).as_deref(), Some("TLS"), "{route}");
@@ -56,7 +56,7 @@ fn the_proof_is_for_the_host_that_the_token_names() {
             assert_eq!(ask(&alice, &format!("alice@{HOST}")).as_deref(), Some("TLS"), "{route}");
         }
         assert_eq!(there.seen(Spoken::Sip), [0, 0]);
-        // What is no request of a dialog goes by its From, whatever it brings.
+        // A request that belongs to no dialog is routed by its From, whatever its Route is.
         let alice = uri(&format!("sip:alice@{OTHER}"));
         let from = format!("alice@{OTHER}");
         assert_eq!(answered(&portward, &alice, "PUBLISH", &from, &token), None);

@@ -1,4 +1,4 @@
-//! Who may vouch: a host's own trust, constraints of CAs, CRLs, and all of it anew after a reload.
+//! Trusted CAs: a host's own trust, constraints of CAs, CRLs, and all of these after a reload.
 
 use rcgen::{BasicConstraints, GeneralSubtree, IsCa, NameConstraints, SanType};
 
@@ -103,21 +103,21 @@ fn trust_and_crls_are_read_again_and_no_connection_is_dropped() {
                 assert_eq!(Spoken::Sip.register(&mut client, "ckl", HOST).as_deref(), Some(way));
                 portward.decision_after(mark, &[&format!("cert={verdict} -> ")]);
             }
-            // The open one keeps its verdict, and its name.
+            // The open connection keeps its verdict and its name.
             open.send(sip::request("OPTIONS", "ckl@dvl-ckl2.net", ""));
             assert_eq!(sip::next_message(&mut open).unwrap().header("Server"), Some("TLS"));
             open.send(sip::request("REGISTER", "other@dvl-ckl2.net", ""));
             assert_eq!(sip::next_message(&mut open).unwrap().status(), 403);
         };
         check("TLS", "ok(ckl)");
-        // A CRL that should have been replaced long ago revokes all the same, and draws a warning.
+        // A CRL that should have been replaced long ago still revokes. It causes a warning.
         write(&trust, &[("telephones.crl", &trusted.revoke(&[&chain], -1))]);
         reload("should have been replaced");
         check("plain", "revoked");
         write(&trust, &[("telephones.crl", &trusted.revoke(&[], 30))]);
         reload("reloaded");
         check("TLS", "ok(ckl)");
-        // Something that is no CRL leaves everything as it is.
+        // A file that is no CRL leaves everything as it is.
         write(&trust, &[("telephones.crl", "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n")]);
         reload("the CRL cannot be used");
         check("TLS", "ok(ckl)");
@@ -125,7 +125,7 @@ fn trust_and_crls_are_read_again_and_no_connection_is_dropped() {
         std::fs::remove_file(trust.join("telephones.crt")).unwrap();
         reload("tls.client_trust holds no CA certificate");
         check("plain", "untrusted");
-        // As one PEM file with both.
+        // The certificate and the CRL in one PEM file.
         let both = trusted.pem.clone() + &trusted.revoke(&[], 30);
         write(&trust, &[("both.pem", &both)]);
         reload("reloaded");

@@ -1,4 +1,4 @@
-//! Toward the PBX: our own certificate, and whom we take for a PBX (contract section 4).
+//! Toward the PBX: our own certificate, and which targets are accepted as the PBX (contract section 4).
 
 use super::{Spoken, by_tls, front, proven};
 use crate::harness::kamailio::Kamailio;
@@ -18,7 +18,7 @@ fn verifying(rules: &str) -> Setup {
     front
 }
 
-/// Registers as `alice`, with her certificate; the status that comes back.
+/// Registers as `alice`, with her certificate. Returns the status.
 fn register(portward: &Portward) -> Option<u16> {
     let mut client = by_tls(portward, Spoken::Sip, &proven("alice"));
     client.send(sip::request("REGISTER", &format!("alice@{DOMAIN}"), "Contact: <sip:alice@127.0.0.1>\r\n"));
@@ -37,15 +37,15 @@ fn kamailio_demands_our_certificate_and_reports_its_name() {
         kamailio.line(&["PEER portward.dvl-ckl2.net"]);
         portward.decision(&["cert=ok(alice)", &format!("-> 127.0.0.1:{}(new)", kamailio.tls)]);
 
-        // Without one it takes nobody.
+        // The PBX refuses clients without a certificate.
         let portward = verifying(&rules).set("log.ended", "\"all\"").start();
         assert_eq!(register(&portward), None);
-        // By TLS 1.3 (RFC 8446 §4.4.2.4) it says so when the handshake is over on our side.
+        // In TLS 1.3 it does so after the handshake has ended on our side (RFC 8446 §4.4.2.4).
         portward.line(&["sips:", "ended by target", "(target-down)"]);
     });
 }
 
-/// Not a byte goes to a target that is not who it should be.
+/// A target that is not verified gets no octet.
 #[test]
 fn a_target_that_is_not_verified_is_told_nothing() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! What the commands say: `explain` asks the same questions as the daemon, `cert dev` makes what there is to try.
+//! The commands: `explain` agrees with the daemon, and `cert dev` makes certificates for the tests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ fn explain_shows_the_way_of_a_registration() {
     });
 }
 
-/// Issue 16, item 3: what a phone registers goes where `explain` says, also where the name is withheld or odd. The client
-/// has a certificate with the name.
+/// Issue 16, item 3: a phone's registration goes where `explain` says, even if the name is withheld or unusual. The
+/// client has a certificate with the name.
 #[test]
 fn item_3_explain_agrees_with_the_daemon_about_phones() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! axe-core, which judges by WCAG, finds nothing: light and dark, large and small, empty and full.
+//! axe-core, which checks the WCAG, finds nothing: light and dark, large and small, empty and full.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn findings(page: &Page) -> Vec<String> {
     .collect()
 }
 
-/// In both colours, on a desk and on a phone.
+/// Checks the page in both colours, on a desktop and on a phone.
 fn is_accessible(page: &Page, what: &str) {
     for (colours, width, height) in
         [("light", 1440, 900), ("dark", 1440, 900), ("light", 360, 740), ("dark", 360, 740)]

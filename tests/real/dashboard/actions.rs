@@ -1,4 +1,4 @@
-//! What an administrator does on the page: each is asked once more, each result is said in words, each is in effect.
+//! An administrator's actions on the page: each asks for confirmation, each result is described, and each takes effect.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn an_entry_of_the_blacklist_is_removed_and_added_by_clicking() {
         desk.row("#blacklist", &["198.51.100.7", "scans every night"]);
         assert!(busy.ports().get("198.51.100.7", "hq.dvl-ckl2.net", "/PBX0/APPS/x").is_none());
 
-        // Asked, and cancelled: nothing has changed.
+        // The question is asked and cancelled. Nothing has changed.
         desk.click_in_row("#blacklist", &["198.51.100.7"], "button");
         desk.answers("Remove 198.51.100.7", false);
         desk.row("#blacklist", &["198.51.100.7"]);
@@ -31,7 +31,7 @@ fn an_entry_of_the_blacklist_is_removed_and_added_by_clicking() {
             busy.ports().get("198.51.100.7", "hq.dvl-ckl2.net", "/PBX0/APPS/x").unwrap().status(),
             200
         );
-        // A network, with what is not a letter of a path.
+        // A network, whose text has characters that paths must escape.
         desk.click_in_row("#blacklist", &["2001:db8:66::/48"], "button");
         desk.answers("Remove 2001:db8:66::/48", true);
         desk.shows("#blacklist", "No address is blacklisted");
@@ -48,7 +48,7 @@ fn an_entry_of_the_blacklist_is_removed_and_added_by_clicking() {
         assert_eq!((&entry["manual"], &entry["note"]), (&json!(true), &json!("by the form")));
         assert!(busy.ports().get("203.0.113.200", "hq.dvl-ckl2.net", "/PBX0/APPS/x").is_none());
 
-        // What is no address is refused in words, and stays in the form.
+        // An invalid address is refused with a message, and stays in the form.
         desk.fill(&one("#b-address"), "nonsense");
         desk.click(&one("#blacklist form button"));
         desk.answers("Blacklist nonsense", true);
@@ -76,7 +76,7 @@ fn a_client_is_blacklisted_from_what_it_asked_for() {
         desk.answers("Blacklist 198.51.100.9", true);
         desk.row("#blacklist", &["198.51.100.9", "no-path"]);
 
-        // Why that request was refused before is still said, and that the client is listed by now.
+        // The page still tells why the request was refused. It also tells that the client is listed now.
         desk.click_in_row("#decisions", &["GET", "/secret/place"], "button");
         desk.until("document.querySelector('#decisions .detail') === null");
         desk.click_in_row("#decisions", &["GET", "/secret/place"], "button");
@@ -165,7 +165,7 @@ fn a_host_and_a_tenant_are_disabled_and_enabled_by_clicking() {
         desk.says("hq.dvl-ckl2.net is enabled");
         desk.row("#hosts", &[hq, "Disable"]);
         assert_eq!(status(hq, app), Some(200));
-        // The one that the rules disable.
+        // The host that the rules disable.
         desk.row("#hosts", &["old.dvl-ckl2.net", "disabled"]);
 
         let (demo, session) = ("demo.webtrit.example", "/tenant/XYZ/api");
@@ -180,7 +180,7 @@ fn a_host_and_a_tenant_are_disabled_and_enabled_by_clicking() {
         desk.answers("Enable tenant XYZ", true);
         desk.says("Tenant XYZ is enabled");
         assert_eq!(status(demo, session), Some(200));
-        // What stands below one that is disabled says so.
+        // A tenant below a disabled one is shown as disabled.
         desk.click_in_row("#tenants", &["2600hz Master"], "button");
         desk.answers("Disable tenant 2600hz", true);
         desk.row("#tenants", &["A customer of 2600hz", "disabled from above"]);
@@ -220,7 +220,7 @@ fn the_rules_are_reloaded_and_a_broken_file_changes_nothing() {
         desk.shows("#ask", &format!("test.toml:{}", line + 3));
         desk.click(&one("#ask-no"));
         desk.until("!document.querySelector('#ask').open");
-        // The table runs on, and the head of the page says that something is wrong.
+        // The old table stays in force, and the head of the page shows a warning.
         desk.row("#hosts", &["new.dvl-ckl2.net"]);
         desk.shows("#wrong", "The last reload was refused");
         assert_eq!(
@@ -242,7 +242,7 @@ fn what_is_wrong_stands_first() {
     within(60, || {
         let busy = Busy::start();
         let desk = Desk::open(&busy);
-        // The branch's PBX is down, a certificate ends in twelve days.
+        // The branch's PBX is down, and a certificate ends in twelve days.
         desk.shows("#wrong", "127.31.31.3");
         desk.shows("#wrong", "webtrit.example");
         desk.until("document.querySelector('#state').textContent.includes('to look at')");
@@ -267,7 +267,7 @@ fn what_is_wrong_stands_first() {
     });
 }
 
-/// Without tenants there is no section of tenants; without anything the sections say what to do.
+/// Without tenants there is no section for them. Empty sections say what to do.
 #[test]
 fn an_empty_portward_says_what_to_do() {
     within(60, || {

@@ -1,4 +1,4 @@
-//! The daemon goes away and comes back, and so does the network: the page says so and goes on by itself.
+//! The daemon goes away and comes back, and so does the network. The page says so and continues by itself.
 
 use serde_json::json;
 
@@ -16,10 +16,10 @@ fn the_page_says_that_the_daemon_is_gone_and_asks_for_a_log_in_when_it_is_back()
         busy.portward.terminate();
         busy.portward.wait();
         desk.until("(() => { const lost = document.querySelector('#lost'); return !lost.hidden && lost.getAttribute('role') === 'alert' && lost.textContent.includes('does not answer'); })()");
-        // What was shown is still to be read.
+        // The earlier contents can still be read.
         desk.row("#decisions", &["/before"]);
         let busy = busy.restart();
-        // Sessions end with the daemon: the page says so, and does not ask in vain.
+        // Sessions end with the daemon. The page says so, and does not send requests in vain.
         desk.until("!document.querySelector('#log-in').hidden");
         desk.shows("#log-in", "The session has ended");
         desk.log_in(&busy.token());
@@ -36,13 +36,13 @@ fn a_page_that_gets_no_answer_at_its_start_says_so_and_asks_again() {
         let busy = Busy::start();
         let desk = Desk::at(&busy, busy.admin);
         desk.log_in(&busy.token());
-        // The page's files come, and then Portward is gone.
+        // The page's files are loaded, and then Portward is gone.
         desk.call("Network.setBlockedURLs", json!({ "urls": ["*/v1/*"] }));
         desk.go(&format!("{}/", desk.origin));
         desk.shows("#log-in", "Portward does not answer");
         assert_eq!(desk.run("document.querySelector('#log-in button').disabled"), true);
         desk.call("Network.setBlockedURLs", json!({ "urls": [] }));
-        // The session is still good.
+        // The session is still valid.
         desk.until("!document.querySelector('#content').hidden");
         desk.is_well();
     });
@@ -58,7 +58,7 @@ fn a_connection_that_is_lost_for_a_moment_costs_neither_a_log_in_nor_a_row() {
         let get = |path: &str| busy.ports().get("198.51.100.7", "hq.dvl-ckl2.net", path);
         get("/PBX0/APPS/one");
         live::only(&desk, &["/one"]);
-        // Only cut: it follows again at once.
+        // The connections are cut only once. The page follows again at once.
         cable.cut();
         get("/PBX0/APPS/two");
         live::only(&desk, &["/one", "/two"]);

@@ -1,5 +1,5 @@
-//! A Portward as an administrator has it: several hosts and tenants, targets of which one is down, certificates of which one is
-//! near its end, and clients of all kinds, whose addresses a balancer conveys by the PROXY protocol.
+//! A Portward as administrators run it: several hosts and tenants, a target that is down, a certificate near its end,
+//! and clients of all kinds. A balancer conveys the clients' addresses by the PROXY protocol.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -10,19 +10,19 @@ use crate::harness::{
     Portward, Setup, Target, TestCa, curl, directory, eventually, free_port, h323, ok, sip,
 };
 
-/// The addresses of the targets, each with the services of one PBX: the master, the slave, the App Platform, and the systems of
-/// other makers.
+/// The addresses of the targets. Each has the services of one PBX: the master, the slave, the App Platform, and the
+/// systems of other makers.
 const MASTER: Ipv4Addr = Ipv4Addr::new(127, 31, 31, 2);
 const SLAVE: Ipv4Addr = Ipv4Addr::new(127, 31, 31, 3);
 const APPS: Ipv4Addr = Ipv4Addr::new(127, 31, 31, 12);
 const ADAPTER: Ipv4Addr = Ipv4Addr::new(127, 31, 31, 40);
 const ACCOUNTS: Ipv4Addr = Ipv4Addr::new(127, 31, 31, 50);
 
-/// Names that the directories know.
+/// The names in the directories.
 const NAMES: &[&str] =
     &["dvl-ckl2.net\\ldap-guest", "hq.dvl-ckl2.net\\ldap-guest", "apps.dvl-ckl2.net\\contacts"];
 
-/// Their password.
+/// The password of these names.
 pub const BIND_PASSWORD: &str = "pw";
 
 /// A running daemon with its targets.
@@ -76,7 +76,7 @@ impl Targets {
         }
     }
 
-    /// Every rule that the traffic needs. `branch-b` is down.
+    /// All rules for the traffic. `branch-b` is down.
     fn rules(&self) -> String {
         format!(
             r#"# The headquarters and a branch, as in the seed's example.
@@ -172,7 +172,7 @@ fall = 1
     }
 }
 
-/// A target on its service's own port, as people know it, or on another one if that is not to be had.
+/// A target on its service's standard port, or on another port if that is in use.
 fn at(address: Ipv4Addr, port: u16, start: impl FnOnce(SocketAddr) -> Target) -> Target {
     let own = SocketAddr::from((address, port));
     let is_free = TcpListener::bind(own).is_ok();
@@ -216,12 +216,12 @@ impl Busy {
         Self { portward, admin, targets }
     }
 
-    /// Its page: `http://127.0.0.1:PORT`.
+    /// The origin of its page: `http://127.0.0.1:PORT`.
     pub fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.admin)
     }
 
-    /// Asks over the socket; the JSON of the answer.
+    /// Asks over the socket. Returns the JSON of the answer.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let socket = self.portward.dir().join("portward.sock").display().to_string();
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -240,7 +240,7 @@ impl Busy {
         self.ask("GET", path, None)
     }
 
-    /// The token that may change.
+    /// The token that allows changes.
     pub fn token(&self) -> String {
         self.get("/v1/token")["token"].as_str().unwrap().to_owned()
     }
@@ -250,12 +250,12 @@ impl Busy {
         self.get("/v1/token?read=1")["token"].as_str().unwrap().to_owned()
     }
 
-    /// The rules as they were at the start, to be changed and written again.
+    /// The rules of the start, so that a test can change and write them.
     pub fn rules(&self) -> String {
         self.targets.rules()
     }
 
-    /// Stops the daemon and starts it again: the port of the page is the same.
+    /// Stops the daemon and starts it again. The port of the page stays the same.
     pub fn restart(self) -> Self {
         let Self { portward, admin, targets } = self;
         let portward = portward.restart();

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::busy::Busy;
 use crate::harness::{Chromium, Page};
 
-/// A browser that looks at the dashboard.
+/// A browser on the dashboard.
 pub struct Desk {
     page: Page,
     /// `http://127.0.0.1:PORT`, as the browser calls it.
@@ -24,13 +24,13 @@ impl Deref for Desk {
 }
 
 impl Desk {
-    /// A browser on the page of that port, where it is not logged in.
+    /// A browser on the page of that port, not logged in.
     pub fn at(busy: &Busy, port: u16) -> Self {
-        // Whatever is not on this machine does not exist for it.
+        // Hosts other than this machine do not exist for it.
         Self::visit(busy, "EXCLUDE localhost", format!("http://127.0.0.1:{port}"))
     }
 
-    /// The same by another name, which leads there by this rule for names.
+    /// The same under another name, which leads there by this resolver rule.
     pub fn visit(busy: &Busy, map: &str, origin: String) -> Self {
         let map = format!("{map}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1");
         let browser = Chromium::start(&busy.portward.dir().join("ca.crt"), &map, &["about:blank"]);
@@ -40,19 +40,19 @@ impl Desk {
         Self { page, origin, _browser: browser }
     }
 
-    /// The same, logged in with the token that may change.
+    /// The same, logged in with the token that allows changes.
     pub fn open(busy: &Busy) -> Self {
         Self::open_with(busy, &busy.token())
     }
 
-    /// The same with this token.
+    /// The same, logged in with this token.
     pub fn open_with(busy: &Busy, token: &str) -> Self {
         let desk = Self::at(busy, busy.admin);
         desk.log_in(token);
         desk
     }
 
-    /// Types the token into the form, and waits for the page behind it.
+    /// Types the token into the form, and waits for the page.
     pub fn log_in(&self, token: &str) {
         self.try_log_in(token);
         self.until("document.querySelector('#log-in').hidden && !document.querySelector('#content').hidden");
@@ -76,7 +76,7 @@ impl Desk {
         self.until(&format!("!{}", row(table, texts)));
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn rows(&self, table: &str) -> u64 {
         self.run(&format!("document.querySelectorAll({}).length", json!(format!("{table} tbody tr"))))
             .as_u64()
@@ -88,7 +88,7 @@ impl Desk {
         self.click(&format!("{}?.querySelector({})", row(table, texts), json!(button)));
     }
 
-    /// Waits for the question, which has this title, and answers it.
+    /// Waits for the question with this title, and answers it.
     pub fn answers(&self, title: &str, yes: bool) {
         self.until(&format!(
             "document.querySelector('#ask').open && document.querySelector('#ask-title').textContent.includes({})",
@@ -98,7 +98,7 @@ impl Desk {
         self.until("!document.querySelector('#ask').open");
     }
 
-    /// Waits until the page says this.
+    /// Waits until the page shows this message.
     pub fn says(&self, words: &str) {
         self.until(&format!("document.querySelector('#said').textContent.includes({})", json!(words)));
     }
@@ -112,18 +112,18 @@ impl Desk {
         ));
     }
 
-    /// Takes the pointer out of everything.
+    /// Moves the pointer away from the page's contents.
     pub fn point_away(&self) {
         self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": 2, "y": 2 }));
     }
 
-    /// Fails the test if anything went wrong in the page, or if anything was asked for elsewhere.
+    /// Fails the test if the page had errors, or if it asked another server.
     pub fn is_well(&self) {
         self.page.is_well(&self.origin);
     }
 }
 
-/// The element of that selector, as a JavaScript expression.
+/// The element for this selector, as a JavaScript expression.
 pub fn one(selector: &str) -> String {
     format!("document.querySelector({})", json!(selector))
 }

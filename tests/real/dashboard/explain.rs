@@ -1,4 +1,4 @@
-//! The form that says where a request would go.
+//! The form that shows where a request would go.
 
 use super::busy::Busy;
 use super::{Desk, one};
@@ -40,7 +40,7 @@ fn the_form_answers_for_all_four_protocols() {
                 "document.querySelector('#answer .verdict')?.textContent.includes({verdict:?}) && document.querySelector('#answer').innerText.includes({text:?})"
             ));
         }
-        // What cannot be understood is said in words.
+        // A question that cannot be understood gets a message.
         ask("nonsense://x", &[]);
         desk.until("document.querySelector('#answer .failed') !== null");
         desk.is_well();

@@ -1,4 +1,4 @@
-//! What a client sent, and what an administrator wrote, is text on the page, whatever it looks like.
+//! Texts of clients and administrators are shown as text on the page, whatever they contain.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ const IMAGE: &str = "<img src=x onerror=alert(1)>";
 const SCRIPT: &str = "</script><script>alert(2)</script>";
 const TURNED: &str = "\u{202e}moc.elpmaxe\u{2066}\u{200f}";
 
-/// Every client that can send text sends these.
+/// Every kind of client sends these texts.
 fn send(busy: &Busy) {
     let clients = busy.ports();
     let long = "A".repeat(4096);
@@ -30,7 +30,7 @@ fn send(busy: &Busy) {
                 ),
             );
         }
-        // One that goes in, so that it stands in the live table as well.
+        // One of them is forwarded, so that it is in the live table as well.
         clients.send(
             &client,
             &format!("GET /PBX0/APPS/{path} HTTP/1.1\r\nHost: hq.dvl-ckl2.net\r\nConnection: close\r\n\r\n"),
@@ -88,7 +88,7 @@ fn hostile_text_is_text() {
         desk.row("#tenants", &[SCRIPT]);
         desk.row("#connections", &["198.51.100.70"]);
         desk.row("#decisions", &["198.51.100.53"]);
-        // Every answer to "why?", and every question that names one of these.
+        // Opens every "why?", and every question that contains one of these texts.
         let buttons = desk.rows("#decisions");
         assert!(buttons > 30, "{buttons}");
         desk.run("document.querySelectorAll('#decisions button.why').forEach((one) => one.click())");
@@ -100,7 +100,7 @@ fn hostile_text_is_text() {
         desk.click(&format!("{}.querySelector('button')", row("#connections", &["198.51.100.71"])));
         desk.answers("End the connection", false);
         assert_eq!(desk.run(elements), before, "nothing of it became an element");
-        // What turns the direction of text is written out.
+        // Characters that turn the direction of text are shown as escapes.
         let turned = desk.run(
             "[...document.querySelectorAll('main td')].flatMap((cell) => {
                 const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);

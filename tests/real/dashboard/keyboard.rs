@@ -1,4 +1,4 @@
-//! The keyboard alone: from the log-in to every section, and through a question.
+//! Only the keyboard is used: from the log-in to every section, and through a question.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::Desk;
 use super::busy::Busy;
 use crate::harness::within;
 
-/// Presses Tab until the focus is on what the selector names.
+/// Presses Tab until the focus is on the element for the selector.
 fn tab_to(desk: &Desk, selector: &str) {
     for _ in 0..250 {
         if desk.run(&format!("document.activeElement?.matches({}) === true", json!(selector))) == true {
@@ -17,7 +17,7 @@ fn tab_to(desk: &Desk, selector: &str) {
     panic!("the focus does not come to {selector}");
 }
 
-/// Which sections and regions the focus visits from here to the end of the page; on each place it can be seen.
+/// The sections and regions that the focus visits from here to the end of the page. In each place the focus is visible.
 fn tour(desk: &Desk) -> Vec<String> {
     let mut visited = Vec::new();
     for _ in 0..400 {
@@ -61,7 +61,7 @@ fn everything_can_be_done_by_keyboard() {
         desk.row("#tenants", &["XYZ"]);
         desk.row("#decisions", &["/secret"]);
 
-        // From the top to the end, in the order in which they stand. The first tour began behind the log-in.
+        // From the top to the end, in the order of the page. The first tour began after the log-in.
         tour(&desk);
         let visited = tour(&desk);
         let mut sections = visited.iter();
@@ -72,7 +72,7 @@ fn everything_can_be_done_by_keyboard() {
             );
         }
 
-        // A question: the focus is in it and stays in it, Escape is no, and the focus goes back.
+        // A question: the focus goes into it and stays there, Escape means no, and then the focus goes back.
         tab_to(&desk, "#reload");
         desk.press("Enter");
         desk.until("document.querySelector('#ask').open");
@@ -100,7 +100,7 @@ fn everything_can_be_done_by_keyboard() {
         tab_to(&desk, "#ask-yes");
         desk.press("Space");
         desk.says("is off the blacklist");
-        // "Why?", and what would let it in.
+        // "Why?", and the remedy.
         tab_to(&desk, "#decisions button.why");
         desk.press("Enter");
         desk.until("document.querySelector('#decisions .detail .remedy') !== null");

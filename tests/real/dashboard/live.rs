@@ -1,4 +1,4 @@
-//! What happens now: decisions appear, filters, the pause, "why?", "let this in", and the curves.
+//! The present traffic: decisions appear, filters, the pause, "why?", "let this in", and the curves.
 
 use serde_json::{Value, json};
 
@@ -27,11 +27,11 @@ fn decisions_appear_while_requests_run() {
         desk.row("#decisions", &["2001:db8:40::17", "H.323", "branch-b"]);
         clients.send("192.0.2.66", "GET /boaform/admin HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n");
         desk.row("#decisions", &["192.0.2.66", "/boaform/admin", "unknown-host"]);
-        // The newest stands first; each is there once.
+        // The newest decision is first. Each is shown once.
         let first = desk.run("document.querySelector('#decisions tbody tr').textContent");
         assert!(first.as_str().unwrap().contains("/boaform/admin"), "{first}");
         assert_eq!(desk.rows("#decisions"), 7);
-        // Who is connected is shown as well, with where it leads.
+        // The connected client is shown as well, with its route.
         desk.row("#connections", &["203.0.113.40", "anna@dvl-ckl2.net", "dvl-ckl2.net", "127.31.31.2"]);
         assert!(!phone.is_closed());
         desk.is_well();
@@ -72,7 +72,7 @@ fn each_filter_shows_what_passes_it() {
         clients.sip("198.51.100.8", &request("REGISTER", "x@nobody.example", ""));
         let all = ["/one", "/two", "/three", "anna@", "nobody.example"];
 
-        // What was before the page is shown, too.
+        // Decisions from before the page was opened are shown, too.
         let desk = Desk::open(&busy);
         only(&desk, &all);
         for (control, value, passes) in [
@@ -89,7 +89,7 @@ fn each_filter_shows_what_passes_it() {
             filter(&desk, control, "");
             only(&desk, &all);
         }
-        // Two at once. What comes and passes both is shown, what does not pass is not.
+        // Two filters at once. A new decision is shown if it passes both.
         filter(&desk, "#d-service", "http");
         filter(&desk, "#d-client", "198.51.100.8");
         only(&desk, &["/two", "/three"]);
@@ -100,7 +100,7 @@ fn each_filter_shows_what_passes_it() {
         filter(&desk, "#d-client", "");
         only(&desk, &[&all[..], &["/four", "/five"]].concat());
 
-        // Nothing passes, or the filter is wrong: the page says so in words.
+        // No decision passes, or the filter is invalid: the page shows a message.
         filter(&desk, "#d-client", "192.0.2.250");
         desk.shows("#now", "No decision passes these filters");
         filter(&desk, "#d-client", "nonsense");
@@ -125,7 +125,7 @@ fn the_list_can_be_paused_and_goes_on_without_a_loss() {
         only(&desk, &["/one"]);
         desk.click(&one("#pause"));
         only(&desk, &["/one", "/two", "/three"]);
-        // The list stands still as well while the pointer is in it, so that nothing is clicked that has just moved there.
+        // The list also pauses while the pointer is in it, so that no row moves under a click.
         desk.click(&row("#decisions", &["/one"]));
         get("/PBX0/APPS/four");
         desk.until("document.querySelector('#now .note').textContent.includes('1 new')");
@@ -164,14 +164,14 @@ fn why_shows_the_rule_and_what_would_let_a_refused_one_in() {
         desk.until("document.querySelector('#decisions .detail .remedy').open");
         let toml = desk.until("document.querySelector('#decisions .detail .remedy .toml').textContent");
         assert!(toml.as_str().unwrap().contains("path = \"/secret"), "{toml}");
-        // It was shown, not done.
+        // The remedy was only shown, not applied.
         let answer = clients.get("198.51.100.8", "hq.dvl-ckl2.net", "/secret/place");
         assert_eq!(answer.unwrap().status(), 404);
         desk.is_well();
     });
 }
 
-/// What stands in the history by the API.
+/// The count in the history of the API.
 fn in_history(busy: &Busy, service: &str, outcome: &str) -> u64 {
     let history = busy.get("/v1/history");
     history["services"][service][outcome].as_array().unwrap().iter().filter_map(Value::as_u64).sum()
@@ -215,18 +215,18 @@ fn the_curves_move_and_agree_with_the_api() {
         says("LDAP", "0 let in and 0 refused");
         let after = drawn("HTTP");
         assert_ne!(before["path"], after["path"]);
-        // The drawing can be read with the arrow keys.
+        // The curves can be read with the arrow keys.
         desk.run("document.querySelector('#now figure .drawing').focus()");
         desk.press("ArrowLeft");
         desk.until("document.querySelector('#now figure .reading').textContent.includes('let in')");
-        // The busiest stand there by name.
+        // The busiest hosts and clients are named.
         desk.shows("#now .tops", "hq.dvl-ckl2.net");
         desk.shows("#now .tops", "198.51.100.8");
         desk.is_well();
     });
 }
 
-/// Of many clients with a request each the daemon can only estimate which were busiest. None of them is accused.
+/// With many clients of one request each the daemon can only estimate the busiest. So none of them is shown.
 #[test]
 fn who_was_busiest_is_shown_only_if_it_is_known() {
     within(120, || {

@@ -1,11 +1,11 @@
-//! Many decisions: the page stays as large as it is. `cargo bench --bench dashboard` measures the same for five minutes.
+//! Many decisions: the page's size stays constant. `cargo bench --bench dashboard` measures this for five minutes.
 
 use super::Desk;
 use super::busy::Busy;
 use super::traffic::flood;
 use crate::harness::{eventually, within};
 
-/// What the page takes, after everything that is not used has been collected.
+/// The page's size after a garbage collection.
 fn taken(desk: &Desk) -> (f64, f64) {
     (desk.measured("Nodes"), desk.measured("JSHeapUsedSize"))
 }
@@ -13,7 +13,7 @@ fn taken(desk: &Desk) -> (f64, f64) {
 #[test]
 fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
     within(240, || {
-        // A fast machine makes more new connections a second than an address may.
+        // A fast machine makes more new connections a second than the limit of an address.
         let busy = Busy::start_with(|setup| {
             setup.set("log.forwarded", "[]").set("limits.new_connections_per_second", "100000")
         });
@@ -29,8 +29,8 @@ fn fifty_thousand_decisions_leave_the_page_as_large_as_ten_thousand() {
         flood(ports, 40_000, None);
         marked("second-part");
         assert!(desk.rows("#decisions") <= 110);
-        // A few rows more or less, and what the engine keeps of compiled code. It frees rows that were removed a while after they
-        // were; what is never freed stays beyond this.
+        // A few rows more or less, and compiled code that the engine keeps. The engine frees removed rows after a
+        // while. A leak would exceed this.
         eventually("the page is as large as before", || {
             let (more_nodes, more_heap) = taken(&desk);
             println!("nodes: {nodes}, then {more_nodes}; heap: {heap}, then {more_heap}");

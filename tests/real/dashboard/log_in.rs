@@ -1,4 +1,4 @@
-//! Who may see the page: the log-in by token and by link, the end of a session, the session that only reads, and other sites.
+//! Access to the page: the log-in by token and by link, the end of a session, the read-only session, and other sites.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn a_token_logs_in_by_the_form_and_out_again() {
     within(60, || {
         let busy = Busy::start();
         let desk = Desk::at(&busy, busy.admin);
-        // Nothing of what the page shows is there before.
+        // Before the log-in the page has no data.
         desk.until("!document.querySelector('#log-in').hidden");
         assert_eq!(desk.run("document.querySelector('#content').checkVisibility()"), false);
         desk.try_log_in("wrong");
@@ -21,19 +21,19 @@ fn a_token_logs_in_by_the_form_and_out_again() {
         let cookies = desk.cookies();
         assert_eq!(cookies.len(), 1, "{cookies:?}");
         assert_eq!((&cookies[0]["httpOnly"], &cookies[0]["sameSite"]), (&json!(true), &json!("Strict")));
-        // Scripts have neither the cookie nor the token.
+        // Scripts can read neither the cookie nor the token.
         assert_eq!(
             desk.run("document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })"),
             "{}"
         );
         assert_eq!(desk.run("document.querySelector('#token').value"), "");
-        // The session outlives a reload of the page.
+        // The session survives a reload of the page.
         desk.go(&format!("{}/", desk.origin));
         desk.until("!document.querySelector('#content').hidden");
         desk.click(&one("#log-out"));
         desk.until("!document.querySelector('#log-in').hidden");
         desk.shows("#log-in", "You are logged out");
-        // Nothing that the session has seen stays in the document.
+        // No data of the session stays in the document.
         assert_eq!(desk.run("document.querySelectorAll('#content td, #findings > *, #facts > *').length"), 0);
         assert!(desk.cookies().is_empty());
         desk.go(&format!("{}/", desk.origin));
@@ -53,7 +53,7 @@ fn a_guess_after_many_is_told_that_there_were_too_many() {
             desk.shows("#log-in-failed", "This token is wrong");
         }
         desk.shows("#log-in-failed", "Too many wrong tokens");
-        // The right one is let in all the same.
+        // The right token still logs in.
         desk.log_in(&busy.token());
         desk.is_well();
     });
@@ -76,7 +76,7 @@ fn over_https_the_cookie_is_for_this_port_alone_and_never_goes_out_in_the_clear(
             (1, &json!(true), &json!(true))
         );
         assert!(cookies[0]["name"].as_str().unwrap().starts_with("__Host-"), "{cookies:?}");
-        // A change goes through as well.
+        // Changes are possible as well.
         busy.ask("POST", "/v1/blacklist", Some(&json!({ "address": "198.51.100.7" })));
         desk.click_in_row("#blacklist", &["198.51.100.7"], "button");
         desk.answers("Remove 198.51.100.7", true);
@@ -98,7 +98,7 @@ fn a_link_of_the_command_logs_in_once() {
         let desk = Desk::at(&busy, busy.admin);
         desk.go(link);
         desk.until("location.pathname === '/' && !document.querySelector('#content').hidden");
-        // The code does not stay in the address.
+        // The code is removed from the address.
         assert_eq!(desk.run("location.href"), format!("{}/", desk.origin));
         desk.click(&one("#log-out"));
         desk.until("!document.querySelector('#log-in').hidden");
@@ -121,7 +121,7 @@ fn a_session_that_only_reads_has_no_buttons_that_change() {
         desk.row("#blacklist", &["198.51.100.7"]);
         desk.row("#connections", &["anna@"]);
         desk.row("#hosts", &["hq.dvl-ckl2.net"]);
-        // "Why?" is reading.
+        // "Why?" only reads.
         desk.click_in_row("#decisions", &["/secret"], "button");
         desk.shows("#decisions .detail", "no-path");
         let visible = desk.run(
@@ -152,7 +152,7 @@ fn the_page_goes_to_the_form_by_itself_when_its_token_is_replaced() {
     });
 }
 
-/// A page of another origin shows the dashboard in a frame, asks the API for something, and wants something changed.
+/// A page of another origin. It shows the dashboard in a frame, asks the API, and tries to change something.
 fn foreign(admin: u16) -> Target {
     Target::http(move |_: &Message, _| {
         let page = format!(
@@ -176,7 +176,7 @@ fn foreign(admin: u16) -> Target {
 fn another_site_can_neither_frame_nor_read_nor_change() {
     within(60, || {
         let busy = Busy::start();
-        // The browser is logged in, and another port of the same machine is the same site: the cookie goes along.
+        // The browser is logged in. Another port of the same machine is the same site, so the cookie is sent.
         let desk = Desk::open(&busy);
         let elsewhere = foreign(busy.admin);
         desk.go(&format!("http://127.0.0.1:{}/", elsewhere.port()));
@@ -193,7 +193,7 @@ fn another_site_can_neither_frame_nor_read_nor_change() {
 fn a_name_that_is_not_the_ports_own_is_refused() {
     within(60, || {
         let busy = Busy::start();
-        // DNS rebinding: another site's name leads to this machine.
+        // DNS rebinding: a name of another site leads to this machine.
         let map = "MAP rebound.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost";
         let browser = Chromium::start(&busy.portward.dir().join("ca.crt"), map, &["about:blank"]);
         let page = browser.watched();
@@ -202,7 +202,7 @@ fn a_name_that_is_not_the_ports_own_is_refused() {
         assert_eq!(page.run("document.querySelector('#log-in')"), json!(null));
         let status = page.run("performance.getEntriesByType('navigation')[0].responseStatus");
         assert_eq!(status, 421);
-        // By localhost it is the same page.
+        // Under the name localhost the page works as well.
         page.go(&format!("http://localhost:{}/", busy.admin));
         page.until("document.querySelector('#log-in') !== null");
     });

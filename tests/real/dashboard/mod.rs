@@ -1,5 +1,5 @@
-//! The dashboard in a real browser (contract section 8, *Dashboard*; issue 23): what it shows, what it does, who may see it,
-//! and what it looks like.
+//! The dashboard in a real browser (contract section 8, *Dashboard*; issue 23): its contents, its actions, the access
+//! to it, and its look.
 
 mod accessible;
 mod actions;

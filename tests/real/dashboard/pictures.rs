@@ -1,4 +1,4 @@
-//! What the page looks like: pictures for README.md and docs/dashboard.md, made by every run, and looked at by people.
+//! The look of the page: every run makes the pictures for README.md and docs/dashboard.md, and people look at them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::traffic::Traffic;
 use super::{Desk, one};
 use crate::harness::{Setup, within};
 
-/// For so many minutes clients come before the pictures are made: the curves show an hour.
+/// For how many minutes clients come before the pictures are made. The curves show an hour.
 const MINUTES: &str = "PORTWARD_SCREENSHOT_MINUTES";
 
-/// A picture for the documentation is not larger than this.
+/// The largest picture for the documentation, in octets.
 const LARGEST: usize = 250_000;
 
 fn folder() -> PathBuf {
@@ -24,7 +24,7 @@ fn folder() -> PathBuf {
 }
 
 fn keep(desk: &Desk, name: &str) {
-    // The fonts and the last news are there.
+    // Waits for the fonts and for the last messages.
     desk.run("document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))");
     let picture = desk.picture(false);
     assert!(picture.len() < LARGEST, "{name}: {} octets", picture.len());
@@ -35,7 +35,7 @@ fn keep(desk: &Desk, name: &str) {
 fn pictures_of_the_page() {
     let minutes: f64 = std::env::var(MINUTES).map_or(0.0, |minutes| minutes.parse().unwrap());
     within(100 + (minutes * 60.0) as u64, move || {
-        // The paths that it shows are short then.
+        // Then the paths in the picture are short.
         let busy = Busy::start_with(Setup::relative);
         for (address, note, expiration) in [
             ("198.51.100.0/28", "password spraying, reported to the provider", "30d"),

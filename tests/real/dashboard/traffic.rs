@@ -1,4 +1,4 @@
-//! The clients of a busy Portward: browsers, phones, directories' users, other PBXs, scanners.
+//! The clients of a busy Portward: browsers, phones, users of directories, other PBXs, scanners.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::harness::directory::{answer, bind};
 use crate::harness::sip::{next_message, request};
 use crate::harness::{Message, Wire, h323};
 
-/// The ports of a [`Busy`], for clients that live as long as they like.
+/// The ports of a [`Busy`]. Clients may use them for longer than the borrow.
 #[derive(Clone, Copy)]
 pub struct Ports {
     http: u16,
@@ -24,7 +24,7 @@ pub struct Ports {
 }
 
 impl Busy {
-    /// Where clients come.
+    /// The ports for clients.
     pub fn ports(&self) -> Ports {
         let port = |service| self.portward.port(service);
         Ports {
@@ -38,12 +38,12 @@ impl Busy {
     }
 }
 
-/// A connection whose client has this address, as the balancer says.
+/// A connection whose client has this address, as conveyed by the balancer.
 fn conveyed(client: &str, port: u16) -> Wire {
     let mut wire = Wire::plain(port);
     let ours = wire.local_port();
     let (family, end) = if client.contains(':') { ("TCP6", "2001:db8::1") } else { ("TCP4", "192.0.2.1") };
-    // If the client is blacklisted it is closed by now.
+    // A blacklisted client's connection is closed by now.
     let _ = wire.try_send(format!("PROXY {family} {client} {end} {ours} {port}\r\n"));
     wire
 }
@@ -54,13 +54,13 @@ impl Ports {
         conveyed(client, self.http)
     }
 
-    /// A connection to the HTTPS port; `None` if this client is not let in.
+    /// A connection to the HTTPS port. `None`: this client is refused.
     pub fn secure(&self, client: &str, name: &str) -> Option<Wire> {
         let config = crate::harness::client_config(rustls::DEFAULT_VERSIONS);
         conveyed(client, self.https).try_into_tls(config, name).ok()
     }
 
-    /// One HTTPS request; the answer, if there is one.
+    /// Sends one HTTPS request. Returns the answer, if there is one.
     pub fn get(&self, client: &str, host: &str, path: &str) -> Option<Message> {
         let mut wire = self.secure(client, host)?;
         let agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)";
@@ -72,7 +72,7 @@ impl Ports {
         })
     }
 
-    /// One plain HTTP request as it is, to the end of the connection.
+    /// Sends one plain HTTP request and waits for the end of the connection.
     pub fn send(&self, client: &str, request: &str) {
         let mut wire = self.plain(client);
         let _ = wire.try_send(request);
@@ -80,7 +80,7 @@ impl Ports {
         wire.rest();
     }
 
-    /// A phone that registers and stays.
+    /// A phone that registers and stays connected.
     pub fn phone(&self, client: &str, who: &str, by_tls: bool) -> Option<Wire> {
         let mut wire = if by_tls {
             let config = crate::harness::client_config(rustls::DEFAULT_VERSIONS);
@@ -93,7 +93,7 @@ impl Ports {
         next_message(&mut wire).filter(|answer| answer.status() == 200).map(|_| wire)
     }
 
-    /// The same SIP request from a client that does not stay.
+    /// The same SIP request from a client that does not stay connected.
     pub fn sip(&self, client: &str, message: &str) {
         let mut wire = conveyed(client, self.sip);
         let _ = wire.try_send(message);
@@ -101,7 +101,7 @@ impl Ports {
         wire.rest();
     }
 
-    /// A user of the directory, who stays if the bind succeeds.
+    /// A user of the directory. The connection stays if the bind succeeds.
     pub fn book(&self, client: &str, name: &str) -> Option<Wire> {
         let mut wire = conveyed(client, self.ldap);
         wire.try_send(bind(1, name, BIND_PASSWORD)).ok()?;
@@ -114,14 +114,14 @@ impl Ports {
         (code == ldap3_proto::proto::LdapResultCode::Success).then_some(wire)
     }
 
-    /// A PBX or a device that registers by H.323 and stays.
+    /// A PBX or a device that registers by H.323 and stays connected.
     pub fn endpoint(&self, client: &str, gatekeeper: &str, alias: &str) -> Option<Wire> {
         let mut wire = conveyed(client, self.h323);
         wire.try_send(ras::request(1, gatekeeper, alias)).ok()?;
         h323::next_message(&mut wire).map(|_| wire)
     }
 
-    /// Some of everything, once, as it comes within a few seconds of a working day; who stays connected.
+    /// Traffic of every kind, as within a few seconds of a working day. Returns the connections that stay.
     pub fn moment(&self, number: usize) -> Vec<Wire> {
         let mut staying = Vec::new();
         let home = format!("198.51.100.{}", 20 + number % 9);
@@ -135,7 +135,7 @@ impl Ports {
             "demo.webtrit.example",
             ["/tenant/ABC/api/v1/session", "/tenant/XYZ/api/v1/user"][number % 2],
         );
-        // Refusals come from many places, as they do.
+        // Refusals come from many addresses, as in reality.
         let stray = format!("192.0.2.{}", 60 + number / 12 % 120);
         match number % 12 {
             0 => drop(self.get(&home, "branch-b.dvl-ckl2.net", "/PBX0/APPCLIENT/appclient.htm")),
@@ -154,7 +154,7 @@ impl Ports {
         staying
     }
 
-    /// The phones of an office and of people at home, each with its name.
+    /// The phones of an office and of home workers, each with its name.
     pub fn phones(&self) -> Vec<(String, Wire)> {
         let names = ["anna", "bert", "carla", "daniel", "eva", "frank", "grit", "heinz"];
         let mut all = Vec::new();
@@ -171,7 +171,7 @@ impl Ports {
         all
     }
 
-    /// A scanner, up to the moment when it is blacklisted.
+    /// A scanner, until it is blacklisted.
     pub fn scanner(&self, client: &str) {
         for user in ["100", "1000", "admin", "test"] {
             let user = format!("{user}@192.0.2.1");
@@ -193,7 +193,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Starts it: `pace` from one moment to the next, which swells and ebbs.
+    /// Starts the traffic. `pace` is the pause between two moments. The traffic rises and falls.
     pub fn start(ports: Ports, pace: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
@@ -203,7 +203,7 @@ impl Traffic {
             let mut number = 0_usize;
             while !told.load(Ordering::Relaxed) {
                 staying.extend(ports.moment(number));
-                // Some are replaced by others after a while.
+                // Some connections are replaced after a while.
                 if staying.len() > 15 {
                     staying.drain(..3);
                 }
@@ -218,7 +218,7 @@ impl Traffic {
                     ports.scanner(&format!("203.0.113.{}", 190 + number / 40 % 30));
                 }
                 number += 1;
-                // A day within minutes.
+                // A day, within minutes.
                 let wave = 1.0 + 0.45 * (number as f64 / 70.0).sin() + 0.2 * (number as f64 / 11.0).sin();
                 thread::sleep(pace.mul_f64(wave));
             }
@@ -227,7 +227,7 @@ impl Traffic {
         Self { stop, thread: Some(thread) }
     }
 
-    /// No further clients come. Gives those that are connected.
+    /// Stops new clients. Returns the connected ones.
     pub fn stop(mut self) -> Vec<Wire> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().map(|thread| thread.join().unwrap()).unwrap_or_default()
@@ -243,7 +243,8 @@ impl Drop for Traffic {
     }
 }
 
-/// Sends so many requests on kept connections, as fast as they are answered or at this rate a second; every tenth is refused.
+/// Sends that many requests on kept connections, as fast as they are answered or at this rate a second. Every tenth is
+/// refused.
 pub fn flood(ports: Ports, count: usize, rate: Option<f64>) {
     const CLIENTS: usize = 4;
     let start = Instant::now();
@@ -258,7 +259,7 @@ pub fn flood(ports: Ports, count: usize, rate: Option<f64>) {
                         thread::sleep(due.saturating_duration_since(Instant::now()));
                     }
                     if number % 10 == 7 {
-                        // Not counted against the client: the host is disabled.
+                        // This does not count against the client, because the host is disabled.
                         let _ = wire.try_send("GET /PBX0/x HTTP/1.1\r\nHost: old.dvl-ckl2.net\r\n\r\n");
                         wire.rest();
                         wire = ports.plain(&address);

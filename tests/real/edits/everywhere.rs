@@ -1,4 +1,4 @@
-//! Fields that rules set hold where a request or an answer is out of the ordinary: trailer sections, ACME challenges.
+//! Fields that rules set also apply to unusual requests and answers: trailer sections, ACME challenges.
 
 use super::rules;
 use crate::harness::{Portward, Target, within};

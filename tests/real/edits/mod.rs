@@ -1,5 +1,5 @@
-//! What a rule changes of a request and of its answer, seen by real applications behind and by real clients in front (contract
-//! section 9, issue 21, items 2 and 4).
+//! The changes of a rule to a request and to its answer, with real applications behind Portward and real clients in
+//! front (contract section 9, issue 21, items 2 and 4).
 
 mod everywhere;
 
@@ -16,7 +16,7 @@ use crate::harness::{
     web_socket, within,
 };
 
-/// Two tenants whose adapter is at `port`, and paths without a tenant beside theirs.
+/// Two tenants whose adapter is at `port`, and paths without a tenant.
 fn rules(port: u16) -> String {
     format!(
         r#"
@@ -52,14 +52,14 @@ fn adapter() -> (u16, Child) {
     (port, child)
 }
 
-/// What the adapter says that it got.
+/// The request, as the adapter saw it.
 fn seen(client: &mut Wire, request: &str) -> Value {
     let answer = client.ask(request);
     assert_eq!(answer.status(), 200, "{answer:?}");
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// The lines of fields whose name is this one for a gateway that reads `_` and every punctuation as `-`.
+/// The lines with this field name. Like some gateways, it reads `_` and all punctuation as `-`.
 fn lines(seen: &Value, key: &str, name: &str) -> Vec<String> {
     let folded = |line: &str| {
         let name = line.split(':').next().unwrap();
@@ -188,7 +188,7 @@ fn item_2_a_websocket_goes_through_a_stripped_path() {
     });
 }
 
-/// Redirects of all sorts and a cookie that the next page needs.
+/// Redirects of all kinds, and a cookie that the next page needs.
 fn nginx_config(plain: u16, tls: u16, dir: &str) -> String {
     format!(
         r#"daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log stderr warn;

@@ -1,4 +1,4 @@
-//! Which pages may exchange credentials (Fetch, section 3.2): their Origin, and what a browser makes of the answers.
+//! The pages that may exchange credentials (Fetch, section 3.2): their Origin, and a browser's view of the answers.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -32,14 +32,14 @@ fn item_2_the_origin_is_echoed_and_others_are_refused() {
         let without = post("/token/XYZ", "");
         assert_given(&without, 60, "XYZ/alice@voxbone.example");
         assert_eq!(fields(&without), None);
-        // Refusals can be read by the page as well.
+        // The page can read refusals as well.
         for (path, status) in [("/token/NOBODY", 404), ("/token/GONE", 403), ("/token/OTHER", 403)] {
             let answer = post(path, &own);
             assert_eq!((answer.status(), fields(&answer).as_deref()), (status, Some(CUSTOMER)), "{path}");
         }
         let get = door.ask("GET", "/token/XYZ", &own, b"");
         assert_eq!((get.status(), fields(&get).as_deref()), (405, Some(CUSTOMER)));
-        // Without a list of its own a rule is for the pages of its host.
+        // Without a list of its own a rule is for pages of its own host.
         let at_home = post("/plain/XYZ", "Origin: https://webrtc.example.net\r\n");
         assert_eq!(fields(&at_home).as_deref(), Some("https://webrtc.example.net"));
         for (path, origin) in [
@@ -55,7 +55,7 @@ fn item_2_the_origin_is_echoed_and_others_are_refused() {
             ),
             ("/plain/XYZ", "Origin: https://www.customer.example\r\n"),
             ("/plain/XYZ", "Origin: null\r\n"),
-            // The Origin comes before the tenant.
+            // The Origin is checked before the tenant.
             ("/token/NOBODY", "Origin: https://evil.example\r\n"),
             ("/token/GONE", "Origin: null\r\n"),
         ] {
@@ -128,7 +128,7 @@ fn item_2_what_the_curl_of_the_page_shows_works() {
     });
 }
 
-/// The page of a customer, the page of another site, and a sandboxed frame, whose Origin is `null`.
+/// A customer's page, a page of another site, and a sandboxed frame, whose Origin is `null`.
 const SCRIPT: &str = r#"
 const ask = async (url, options) => {
   try {
@@ -206,7 +206,7 @@ fn item_2_chromium_lets_the_customers_page_read_it_and_no_other() {
             (&403.into(), &"failed-login".into()),
             "{own}"
         );
-        // With cookies, or with a field that nobody has allowed, the browser keeps the answer from the page.
+        // If the page sends cookies, or a field that is not allowed, the browser does not give it the answer.
         for way in ["cookies", "header"] {
             assert!(own[way]["failed"].is_string(), "{way}: {own}");
         }
@@ -221,7 +221,7 @@ fn item_2_chromium_lets_the_customers_page_read_it_and_no_other() {
     });
 }
 
-/// A page of another site that asks in a browser of the office does it no harm.
+/// A page of another site that sends requests from an office's browser does the office no harm.
 fn is_uncounted(portward: &Portward) {
     let lines = portward.lines();
     assert!(lines.iter().any(|line| line.contains("POST /token/XYZ") && line.contains("rejected: origin")));

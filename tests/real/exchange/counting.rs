@@ -1,4 +1,5 @@
-//! What counts toward the blacklist: wrong credentials do, and nothing that a customer's page or another site's page does.
+//! Which requests count toward the blacklist: those with wrong credentials do. Requests of a customer's or another
+//! site's page do not.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Door, HOST, brought, now};
 use crate::harness::{Wire, within};
 
-/// The statuses of 25 requests of one address; 0: it was not let in.
+/// The statuses of 25 requests of one address. 0: the connection was refused.
 fn asked(door: &Door, number: u8, path: &str, fields: &str, body: &Value) -> Vec<u16> {
     let from: IpAddr = Ipv4Addr::new(127, 0, 8, number).into();
     let body = body.to_string();

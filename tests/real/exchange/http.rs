@@ -1,4 +1,4 @@
-//! `exchange = "sip"`: requests and answers, and what arrives at a target (nothing).
+//! `exchange = "sip"`: requests and answers. Nothing arrives at a target.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn item_2_a_tenants_credential_is_exchanged_for_one_of_sip() {
                 "XYZ/alice@voxbone.example",
             );
         }
-        // A form, encoded and not, and what the draft calls further parameters.
+        // A form, encoded and not, with the draft's further parameters.
         for body in [form(&username, &sha1), format!("service=sip&username={username}&password={sha1}")] {
             let answer = door.ask(
                 "POST",
@@ -30,7 +30,7 @@ fn item_2_a_tenants_credential_is_exchanged_for_one_of_sip() {
             );
             assert_given(&answer, 600, "XYZ/alice@voxbone.example");
         }
-        // A charset, chunks, one octet a chunk, and a client that waits for 100.
+        // A charset, chunks of one octet, and a client that waits for 100.
         let body = json!({ "username": username, "password": sha1 }).to_string();
         let typed = "Content-Type: application/json;charset=UTF-8\r\n";
         let mut wire = door.wire();
@@ -48,10 +48,10 @@ fn item_2_a_tenants_credential_is_exchanged_for_one_of_sip() {
         assert_eq!(wire.head().status(), 100);
         wire.send(body.as_bytes());
         assert_given(&wire.response(), 600, "XYZ/alice@voxbone.example");
-        // It never lasts longer than sip.max_lifetime, whatever the clocks differ.
+        // It never lasts longer than sip.max_lifetime, even if the clocks differ.
         let late = brought(now() + 3_600 + 40, "alice", secret);
         assert_given(&door.post("XYZ", &late), 3_600, "XYZ/alice@voxbone.example");
-        // Of several domains the client may choose one.
+        // The client may choose one of several domains.
         let house = brought(now() + 60, "bob", "of HOUSE");
         assert_given(&door.at("house.example.net", "/token", &house), 60, "HOUSE/bob@house.example");
         for (domain, name) in [
@@ -155,7 +155,7 @@ fn item_2_what_is_no_such_request_is_told_so() {
         ] {
             door.is_refused(&door.ask("POST", "/token/XYZ", typed, body.as_bytes()), status, reason);
         }
-        // Too long, without end, and a declared length that never comes.
+        // A body that is too long, one without an end, and a declared length that never comes.
         let mut wire = door.wire();
         wire.send(format!(
             "POST /token/XYZ HTTP/1.1\r\nHost: {HOST}\r\n{typed}Transfer-Encoding: chunked\r\n\r\n2001\r\n{}",
@@ -177,7 +177,7 @@ fn item_2_what_is_no_such_request_is_told_so() {
     });
 }
 
-/// What follows a body is the next request and nothing else, and what looks like one in a body is none.
+/// The octets after a body are the next request. Octets in a body that look like a request are none.
 #[test]
 fn item_2_bodies_smuggle_nothing() {
     within(120, || {
@@ -204,7 +204,7 @@ fn item_2_bodies_smuggle_nothing() {
                 assert_given(&wire.response(), 60, "XYZ/alice@voxbone.example");
             }
         }
-        // Every place at which the request may be cut.
+        // The request is cut at every place.
         let whole = format!(
             "POST /token/XYZ HTTP/1.1\r\nHost: {HOST}\r\n{typed}Content-Length: {}\r\n\r\n{good}",
             good.len()
@@ -301,7 +301,7 @@ fn item_2_explain_and_the_api_show_the_exchange() {
         ] {
             assert_eq!(websocket[key], value, "{key}: {websocket}");
         }
-        // What is shown of a host of the API is what was put.
+        // A host of the API is shown as it was put.
         let put = json!({ "target": "192.0.2.9", "http": [
             { "path": "/sip", "websocket": "sip", "ws": 8088, "wss": 8089, "ws_path": "/ws", "websocket_wait": "5m" },
             { "path": "/token/{tenant}", "exchange": "sip", "origins": ["https://a.example"], "uris": ["wss://b.example/sip"] },

@@ -1,4 +1,5 @@
-//! Kamailio's own `auth_ephemeral`: what Portward makes it accepts, and what it refuses Portward refuses.
+//! Kamailio's `auth_ephemeral` accepts Portward's credentials. Credentials that it refuses are refused by Portward,
+//! too.
 
 use std::fs;
 use std::path::Path;
@@ -15,11 +16,11 @@ use crate::harness::{
 };
 use crate::sip_credentials::{Challenge, Credential, Request, ask};
 
-/// The secret of both.
+/// The secret of Portward and Kamailio.
 const SECRET: &str = "newest of sip";
 
-/// A Kamailio that lets nobody in without a credential of `auth_ephemeral`: a REGISTER by digest, and a MESSAGE by digest or, where
-/// the fields are there, by `X-User` and `X-Password`.
+/// A Kamailio that demands a credential for `auth_ephemeral`: for a REGISTER by digest, and for a MESSAGE by digest or
+/// by the fields `X-User` and `X-Password`.
 struct Gateway {
     port: u16,
     _child: Child,
@@ -48,7 +49,7 @@ impl Gateway {
         panic!("no free port for kamailio");
     }
 
-    /// Whether it takes a username and a password as they are.
+    /// Whether it accepts a plain username and password.
     fn takes(&self, username: &str, password: &str) -> bool {
         let mut wire = Wire::plain(self.port);
         let fields = format!("X-User: {username}\r\nX-Password: {password}\r\n");
@@ -63,7 +64,7 @@ impl Gateway {
     }
 }
 
-/// The answer to a request that answers the challenge to it.
+/// The answer after the request was repeated with an answer to the challenge.
 fn logged_in(wire: &mut Wire, request: &Request<'_>, credential: &Credential) -> Message {
     let challenge = Challenge::first(&ask(wire, request));
     ask(wire, &request.answered(&challenge, credential, 1))
@@ -112,7 +113,7 @@ request_route {{
     )
 }
 
-/// What an answer or `portward token --json` says.
+/// The credential in an answer, or in the output of `portward token --json`.
 fn of_json(json: &Value) -> Credential {
     let text = |key: &str| json[key].as_str().unwrap().to_owned();
     Credential { username: text("username"), password: text("password") }
@@ -151,12 +152,12 @@ fn item_2_kamailio_takes_what_portward_makes() {
     });
 }
 
-/// Each way in which a credential may be wrong: by what Kamailio says, and by what Portward says, in the exchange and on its SIP port.
+/// Each way in which a credential may be wrong, at Kamailio, in Portward's exchange and at its SIP port.
 #[test]
 fn item_2_what_kamailio_refuses_portward_refuses() {
     within(240, || {
         let gateway = Gateway::start();
-        // The same secrets, for a tenant that exchanges and at a host that asks.
+        // The same secrets, for a tenant with an exchange and for a host that demands credentials.
         let pbx = crate::harness::sip::pbx("pbx");
         let door = Door::with_rules(|rules| {
             rules.replace("[\"newest of XYZ\", \"older of XYZ\"]", "[\"newest of sip\", \"older of sip\"]")
@@ -191,7 +192,7 @@ fn item_2_what_kamailio_refuses_portward_refuses() {
             let right = of(&username, SECRET);
             rows.push((what, username, right, false));
         }
-        // Kamailio may be kinder here. Portward is not.
+        // Kamailio may accept more here. Portward may not.
         let mut stricter = Vec::new();
         for (what, username) in [
             ("a leading zero", format!("0{}:alice", now() + 600)),
@@ -225,7 +226,7 @@ fn item_2_what_kamailio_refuses_portward_refuses() {
     });
 }
 
-/// A Portward that asks for credentials under the secrets of `[sip]`, before this PBX.
+/// A Portward that demands credentials under the secrets of `[sip]`, in front of this PBX.
 fn asking(pbx: &Target) -> Portward {
     let rules = format!(
         "[[host]]\nname = \"pbx.example\"\nsip = {{ target = \"127.0.0.1\", tcp = {}, tls = false, credentials = \"ephemeral\" }}\n",

@@ -1,4 +1,5 @@
-//! Issue 22, item 2: credentials that Portward makes: `portward token` and `exchange = "sip"` (contract section 9).
+//! Issue 22, item 2: credentials that Portward makes, by `portward token` and by `exchange = "sip"` (contract section
+//! 9).
 
 mod cors;
 mod counting;
@@ -14,11 +15,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Message, Portward, Recorder, Setup, Target, Wire, curl, eventually, program};
 
-/// Where credentials are exchanged.
+/// The host of the exchange.
 pub const HOST: &str = "webrtc.example.net";
 
-/// Tenants with and without secrets, where they exchange credentials, and their SIP domains. `RECORDER` is the port of a target
-/// at which nothing may arrive.
+/// Tenants with and without secrets, their exchanges, and their SIP domains. `RECORDER` is the port of a target at
+/// which nothing may arrive.
 const RULES: &str = r#"
 [tenant.XYZ]
 secrets = ["newest of XYZ", "older of XYZ"]
@@ -114,7 +115,7 @@ impl Door {
         if method == "OPTIONS" { wire.head() } else { wire.response() }
     }
 
-    /// Brings a credential to a tenant.
+    /// Brings a credential to a tenant's exchange.
     pub fn post(&self, tenant: &str, body: &Value) -> Message {
         self.at(HOST, &format!("/token/{tenant}"), body)
     }
@@ -130,7 +131,7 @@ impl Door {
         wire.response()
     }
 
-    /// Asserts that a request got nothing, and why.
+    /// Asserts that a request was refused, for this reason.
     pub fn is_refused(&self, answer: &Message, status: u16, reason: &str) {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
         assert_eq!((answer.status(), &json["reason"]), (status, &reason.into()), "{answer:?}");
@@ -150,7 +151,7 @@ impl Door {
         serde_json::from_str(&said.out).unwrap()
     }
 
-    /// No line has a secret, or this password.
+    /// Asserts that no line has a secret, or this password.
     pub fn says_no_secret(&self, password: &str) {
         let lines = self.portward.lines().join("\n");
         for secret in ["newest of", "older of", "of OTHER", "of HOUSE", password] {
@@ -167,7 +168,7 @@ impl Drop for Door {
     }
 }
 
-/// A credential of a user that is good until then.
+/// A credential of a user that expires at this time.
 pub fn brought(expires: u64, user: &str, secret: &str) -> Value {
     let username = format!("{expires}:{user}");
     json!({ "password": password("sha1", secret, &username), "username": username })
@@ -179,7 +180,7 @@ pub fn form(username: &str, password: &str) -> String {
     format!("username={}&password={}", encoded(username), encoded(password))
 }
 
-/// Asserts that an answer gives a credential of `name` under the newest secret of `[sip]`, which is good for `ttl` seconds.
+/// Asserts that an answer has a credential of `name` under the newest secret of `[sip]`, valid for `ttl` seconds.
 pub fn assert_given(answer: &Message, ttl: u64, name: &str) {
     assert_eq!(answer.status(), 200, "{answer:?}");
     let json: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -200,7 +201,7 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The password of a username, as OpenSSL makes it: base64(HMAC-SHA1(secret, username)). `hash` is `sha1` or `sha256`.
+/// The password of a username, made by OpenSSL: base64(HMAC-SHA1(secret, username)). `hash` is `sha1` or `sha256`.
 pub fn password(hash: &str, secret: &str, username: &str) -> String {
     let mac = run("openssl", &["dgst", &format!("-{hash}"), "-hmac", secret, "-binary"], username.as_bytes());
     let base64 = run("openssl", &["base64", "-A"], &mac);

@@ -40,7 +40,7 @@ impl Desk {
     }
 }
 
-/// Asserts that `made` is for `name`, good for `ttl` seconds, and under `secret`.
+/// Asserts that `made` is for `name`, valid for `ttl` seconds, and made with `secret`.
 fn assert_made(made: &Value, name: &str, ttl: u64, secret: &str) {
     let username = made["username"].as_str().unwrap();
     let (expires, said) = username.split_once(':').unwrap();
@@ -61,7 +61,7 @@ fn item_2_a_token_is_made_under_the_newest_secret() {
         assert_made(&desk.json(&["XYZ", "--user", "al:ice/5"]), "al:ice/5", 3_600, "newest of XYZ");
         assert_made(&desk.json(&["other", "--user", "a"]), "a", 3_600, "kept in a file");
 
-        // Under the secrets of [sip]: for a tenant at a domain, or for a user alone.
+        // Made with the secrets of [sip]: for a tenant at a domain, or for a user alone.
         let made = desk.json(&["XYZ", "--sip", "--user", "alice@Calls.example"]);
         assert_made(&made, "XYZ/alice@calls.example", 3_600, "newest of sip");
         let made = desk.json(&["XYZ", "--sip", "--user", "alice@below.example", "--ttl", "1d"]);

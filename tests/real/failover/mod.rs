@@ -1,9 +1,9 @@
-//! Two boxes, one address: the keepalived example as it is shipped, with the real Portward and the real keepalived.
+//! Two machines with one address: the shipped keepalived example, with the real Portward and the real keepalived.
 //!
-//! A client, two boxes and a PBX have network namespaces of their own; a bridge in a further one joins them. Of the
-//! shipped `keepalived.conf` nothing is changed but the folder of the check. The PBX answers with the address that a
-//! request came from, so that every answer says which box served it; the boxes' own decision lines must say the same.
-//! How long the address takes to move is printed, not asserted: every wait is bounded by a number of tries.
+//! A client, two machines and a PBX have network namespaces of their own. A bridge in another one joins them. Of the
+//! shipped `keepalived.conf` only the folder of the check is changed. The PBX answers with the address that a request
+//! came from, so every answer shows which machine served it. The machines' own decision lines must agree. The time of
+//! the move is printed, not asserted. Every wait is bounded by a number of tries.
 
 mod network;
 
@@ -17,7 +17,7 @@ use crate::harness::sip::{next_message, pbx, request, request_to};
 use crate::harness::{Portward, Wire, eventually, free_port, within};
 use network::{A, B, FLOATING, FLOATING_IPV6, Network, portward, replaced, shipped, stands_by};
 
-/// Both listen on the floating address before they have it, which takes IP_FREEBIND, and on loopback for the check.
+/// Both listen on the floating address before they have it, which needs IP_FREEBIND, and on loopback for the check.
 #[test]
 fn the_address_leaves_a_portward_that_died_and_one_that_hangs() {
     within(110, || {
@@ -46,7 +46,7 @@ fn the_address_leaves_a_portward_that_died_and_one_that_hangs() {
         let (mark, mut call) = (network.b.keepalived.mark(), network.call(B));
         network.b.portward().signal(Signal::STOP);
         network.is_served_by(A, FLOATING, "/hung");
-        // The other box knows nothing of the connection, and says so.
+        // The other machine does not know the connection, and closes it.
         assert!(
             call.try_send("GET /lost HTTP/1.1\r\nHost: one.example.net\r\n\r\n").is_err()
                 || call.rest().is_empty()
@@ -63,8 +63,8 @@ fn the_address_leaves_a_portward_that_died_and_one_that_hangs() {
     });
 }
 
-/// Both listen on a port alone; an IPv6 address moves, too. At the end the address is moved by hand, without a gap of
-/// advertisements.
+/// Both listen on a port without an address. An IPv6 address moves, too. At the end the address is moved by hand,
+/// without a gap in the advertisements.
 #[test]
 fn the_address_leaves_a_box_whose_cable_is_cut() {
     within(110, || {
@@ -106,7 +106,7 @@ fn the_check_sees_who_answers_and_leaves_no_trace() {
         for _ in 0..30 {
             assert!(check(portward.http));
         }
-        // By another name.
+        // Under another name.
         let rules = portward.dir().join("rules/health.toml");
         let other = replaced(
             &fs::read_to_string(&rules).unwrap(),
@@ -119,22 +119,22 @@ fn the_check_sees_who_answers_and_leaves_no_trace() {
         assert!(check_by(portward.http, &["health.example.net"]));
         let lines = portward.lines().join("\n");
         assert!(!lines.contains("REVERSE-PROXY"), "{lines}");
-        // Without the rule: refused without a word, then listed, and still alive.
+        // Without the rule the check's request is refused, and its address is listed. The check passes all the same.
         for _ in 0..30 {
             assert!(check(portward.http));
         }
         portward.line(&["127.0.0.1 blacklisted for 5m"]);
-        // By its TLS port, where plain text is refused, it is seen as well.
+        // The check also works on its TLS port, where plain text is refused.
         assert!(check(portward.https));
         portward.signal(Signal::STOP);
-        // A thread of it may still have the time to answer.
+        // One of its threads may still be able to answer.
         eventually("it hangs", || !check(portward.http));
         portward.signal(Signal::CONT);
         assert!(check(portward.http));
     });
 }
 
-/// Who copies the key of one box to the other has calls find their PBX through either.
+/// If the key of one machine is copied to the other, calls find their PBX through either.
 #[test]
 fn a_call_is_hung_up_through_the_other_box() {
     within(60, || {
@@ -169,7 +169,7 @@ fn a_call_is_hung_up_through_the_other_box() {
         };
         let key = fs::read(a.dir().join("state/sip-route.key")).unwrap();
         assert_eq!(bye(&start(Some(&key))), Some(200));
-        // With a key of its own it does not know the token; a registration goes its way all the same.
+        // With a key of its own the machine does not know the token. A registration still works.
         let other = start(None);
         assert_eq!(bye(&other), None);
         other.decision(&["BYE rejected: method"]);

@@ -1,4 +1,4 @@
-//! The example's network: a client, two boxes and a PBX in namespaces of their own, and a bridge in a further one.
+//! The example's network: a client, two machines and a PBX in namespaces of their own, and a bridge in another one.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -16,7 +16,7 @@ pub(super) const FLOATING: &str = "192.0.2.20:90";
 pub(super) const FLOATING_IPV6: &str = "[2001:db8:20::20]:90";
 pub(super) const A: &str = "192.0.2.21";
 pub(super) const B: &str = "192.0.2.22";
-/// How often the client tries until it is served: an attempt takes a second at most.
+/// How often the client tries until it is served. An attempt takes at most a second.
 const TRIES: u32 = 40;
 
 /// A file of the example.
@@ -24,13 +24,13 @@ pub(super) fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/examples/keepalived").join(name)
 }
 
-/// Replaces what stands in the shipped file exactly once.
+/// Replaces a text that stands in the shipped file exactly once.
 pub(super) fn replaced(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "{from:?} in the shipped file");
     text.replace(from, to)
 }
 
-/// A host whose PBX is at this address, and the host that the check asks for.
+/// A host whose PBX has this address, and the host that the check asks for.
 pub(super) fn portward(target: &str, port: u16) -> Setup {
     let rules = format!(
         "[[host]]\nname = \"one.example.net\"\ntarget = \"{target}\"\nhttp = [{{ path = \"\", tcp = {port} }}]\n"
@@ -40,7 +40,7 @@ pub(super) fn portward(target: &str, port: u16) -> Setup {
     setup
 }
 
-/// A box: Portward and keepalived.
+/// A machine with Portward and keepalived.
 pub(super) struct Machine {
     address: &'static str,
     portward: Option<Portward>,
@@ -53,7 +53,7 @@ impl Machine {
         self.portward.as_ref().unwrap()
     }
 
-    /// Starts Portward again where it has ended.
+    /// Starts Portward again after it has ended.
     pub(super) fn restart(&mut self) {
         self.portward = self.portward.take().map(Portward::restart);
     }
@@ -65,7 +65,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // So that it ends its own children, too.
+        // It is asked to end, so that it ends its own children, too.
         if self.keepalived.ended().is_none() {
             self.keepalived.signal(Signal::TERM);
         }
@@ -78,7 +78,7 @@ impl Drop for Machine {
     }
 }
 
-/// All machines; `a` and `b` end first.
+/// All machines. `a` and `b` end first.
 pub(super) struct Network {
     pub(super) a: Machine,
     pub(super) b: Machine,
@@ -89,7 +89,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Starts everything; both boxes listen on what `listen` says.
+    /// Starts everything. Both machines listen on `listen`.
     pub(super) fn start(listen: &str) -> Self {
         let keepalived = program("keepalived", "keepalived");
         let switch = Namespace::new();
@@ -120,7 +120,7 @@ impl Network {
             let namespace = join(name, number);
             let portward =
                 portward("192.0.2.41", target.port()).set("listen.http", listen).inside(&namespace).start();
-            // In a folder that the check's user may enter.
+            // The script is in a folder that the check's user may enter.
             namespace
                 .run(&format!("install -m 755 {} /run/check-portward", shipped("check-portward").display()));
             let config = fs::read_to_string(shipped("keepalived.conf")).unwrap();
@@ -138,13 +138,13 @@ impl Network {
             fs::write(&file, config).unwrap();
             let mut command = namespace.command(&keepalived);
             command.args(["--dont-fork", "--vrrp", "--log-console", "--no-syslog", "--log-detail"]);
-            // The name of the box, which is the machine's own elsewhere.
+            // The name of the machine. Elsewhere it is the host name.
             command.args(["--config-id", &format!("portward-{name}"), "--use-file"]).arg(file);
             let keepalived = Child::start(&mut command);
             Machine { address, portward: Some(portward), keepalived, namespace }
         };
         let a = start("a", A, 21);
-        // The first to start has the address: which of two gets it that start at once is no matter of these tests.
+        // The machine that starts first gets the address. These tests do not cover a simultaneous start.
         a.keepalived.line_after(0, &["(portward) Entering MASTER STATE"]);
         let b = start("b", B, 22);
         stands_by(&b, 0);
@@ -162,7 +162,7 @@ impl Network {
         Ok(stream)
     }
 
-    /// Asks on a new connection; the box that served.
+    /// Asks on a new connection. Returns the machine that served.
     fn ask(&self, address: &str, path: &str) -> Option<String> {
         let mut stream = self.connect(address).ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
@@ -174,7 +174,7 @@ impl Network {
         Some(body.to_owned())
     }
 
-    /// Asks until that box serves, and shows that it does: by the answers, by its own line, by what the PBX saw.
+    /// Asks until that machine serves, and checks it by the answers, by its own log line, and by the PBX's view.
     pub(super) fn is_served_by(&self, machine: &str, address: &str, path: &str) {
         let since = Instant::now();
         let served = (0..TRIES).any(|_| {
@@ -196,7 +196,7 @@ impl Network {
         }
     }
 
-    /// Asks for six seconds: a box that wants the address takes it within four.
+    /// Asks for six seconds. A machine that wants the address takes it within four.
     pub(super) fn stays_with(&self, machine: &str, call: &mut Wire) {
         for _ in 0..12 {
             thread::sleep(Duration::from_millis(500));
@@ -205,7 +205,7 @@ impl Network {
         }
     }
 
-    /// A connection that stays.
+    /// A connection that stays open.
     pub(super) fn call(&self, machine: &str) -> Wire {
         let mut wire = Wire::over(self.connect(FLOATING).unwrap());
         assert_eq!(wire.get("one.example.net", "/stays").text(), machine);
@@ -215,13 +215,13 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        // Where it listens, or its thread would wait for ever.
+        // The target must be dropped in the namespace where it listens. Otherwise its thread would wait for ever.
         let target = self.target.take();
         self.pbx.inside(|| drop(target));
     }
 }
 
-/// Waits until keepalived says that it stands by.
+/// Waits until keepalived says that it is on standby.
 pub(super) fn stands_by(machine: &Machine, mark: usize) {
     machine.keepalived.line_after(mark, &["(portward) Entering BACKUP STATE"]);
 }

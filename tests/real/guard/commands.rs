@@ -1,4 +1,4 @@
-//! `portward blacklist`, `explain --from`, and a list that outlives its daemon.
+//! `portward blacklist`, `explain --from`, and a list that survives a restart.
 
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ fn the_list_is_read_and_changed_while_it_runs() {
     });
 }
 
-/// Issue 18, item 23: whoever cannot ask the daemon is told so, and gets no yes.
+/// Issue 18, item 23: a user who cannot ask the daemon is told so, and gets no positive answer.
 #[test]
 fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
     within(60, || {
@@ -107,7 +107,8 @@ fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
         let said = explain("127.0.9.3", "/open");
         assert!(said.code == 0 && said.out.contains(" -> 127.0.0.1:9 (plain)"), "{said:?}");
 
-        // Without the right: root has every right, so it gives its capabilities up, and the socket is another user's.
+        // Without the right to ask: root has every right, so its capabilities are dropped, and the socket belongs to
+        // another user.
         let mut parts = std::process::Command::new(program("setpriv", "util-linux"));
         parts.args(["--inh-caps=-all", "--bounding-set=-all", "--", env!("CARGO_BIN_EXE_portward")]);
         assert!(rustix::process::geteuid().is_root(), "this test gives rights up: run it as root");
@@ -127,12 +128,12 @@ fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
         let said = explain("127.0.9.3", "/open");
         let why = format!("no Portward answers on {}\n", socket.display());
         assert!(is_unknown(&said, &why), "{said:?}");
-        // A program that looks at the decision alone gets no yes either.
+        // A program that reads only the decision gets no positive answer either.
         let args = args("127.0.9.3", "/open");
         let args = [&args.each_ref().map(String::as_str)[..], &["--json"]].concat();
         let json: Value = serde_json::from_str(&command(20, &dir, &args).out).unwrap();
         assert_eq!((&json["decision"], &json["otherwise"]), (&"unknown".into(), &"forward".into()), "{json}");
-        // What is refused anyway is refused, and who is never listed is not asked about.
+        // A request that is refused anyway is refused. For an address that is never listed the daemon is not asked.
         let said = explain("127.0.9.3", "/nowhere");
         assert!(said.code == 1 && said.out.contains(" rejected: no-path\n"), "{said:?}");
         assert!(
@@ -144,7 +145,7 @@ fn item_23_explain_from_is_no_yes_if_the_daemon_cannot_be_asked() {
     });
 }
 
-/// Issue 18, item 26: what docs/guard.md says of an entry for an address in `allow`.
+/// Issue 18, item 26: the statement of docs/guard.md about an entry for an address in `allow`.
 #[test]
 fn item_26_an_entry_for_an_address_in_allow_has_no_effect_and_says_so() {
     within(60, || {
@@ -186,7 +187,7 @@ fn it_survives_a_restart_and_a_damaged_file_does_not_prevent_one() {
                 && !is_served(&portward, address(2))
                 && is_served(&portward, address(3))
         );
-        // What has changed last is written at the end.
+        // The last changes are written at the end.
         assert_eq!(blacklist(&portward, &["remove", "127.0.9.2"]).code, 0);
         let portward = portward.restart();
         assert!(!is_served(&portward, address(1)) && is_served(&portward, address(2)));
@@ -195,14 +196,14 @@ fn it_survives_a_restart_and_a_damaged_file_does_not_prevent_one() {
         portward.wait();
         std::fs::write(&file, format!("{text}{{\"address\":")).unwrap();
         let portward = portward.restart();
-        // An entry and the trace of the removal come before what is broken.
+        // An entry and the record of its removal come before the damaged line.
         portward.line(&["blacklist.jsonl was damaged in line 3; "]);
         assert!(!is_served(&portward, address(1)));
         assert!(file.with_extension("jsonl.damaged").exists());
     });
 }
 
-/// Issue 16, item 7: what is removed leaves a trace, which says who has removed it, and outlives a restart.
+/// Issue 16, item 7: a removal leaves a record, which names the user who has removed the entry, and survives a restart.
 #[test]
 fn item_7_a_removal_leaves_a_trace_on_disk() {
     within(90, || {
@@ -225,7 +226,7 @@ fn item_7_a_removal_leaves_a_trace_on_disk() {
             assert_eq!((&traces[0]["address"], &traces[0]["user"]), (&"127.0.9.1".into(), &user.into()));
             assert!(is_served(&portward, address(1)) && !is_served(&portward, address(2)));
         }
-        // With the last entry everything goes, and one trace says so.
+        // When the list is cleared one record says so.
         assert_eq!(blacklist(&portward, &["clear"]).out, "1 entries removed\n");
         let portward = portward.restart();
         assert!(is_served(&portward, address(2)));
@@ -245,7 +246,7 @@ fn the_socket_is_nobodys_but_the_administrators() {
         eventually("it listens", || UnixStream::connect(&socket).is_ok());
         let mode = std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
         assert!(mode == 0o660 || mode == 0o600, "{mode:o}");
-        // It answers as HTTP does; what is wrong is said.
+        // The socket answers as HTTP does, and names mistakes.
         let curl = |args: &[&str]| {
             let socket = socket.display().to_string();
             crate::harness::curl(&[&["--unix-socket", &socket, "-w", "%{http_code}"], args].concat()).out

@@ -1,5 +1,5 @@
-//! What becomes of a new connection when a limit is reached (item 32): an HTTP connection that waits for its next request
-//! goes for it, the one that has waited for the longest; and some places are kept for SIP and H.323.
+//! New connections when a limit is reached (item 32): the idle HTTP connection that has waited longest is closed for a
+//! new one. Some places are reserved for SIP and H.323.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -23,8 +23,8 @@ fn waits(portward: &Portward, from: IpAddr) -> Wire {
     client
 }
 
-/// A worker notes that a connection waits after the client has its answer. Two workers would note the answers to two clients
-/// in any order.
+/// Waits a moment. A worker notes that a connection is idle after the client has its answer. Two workers would note two
+/// clients in any order.
 fn rests() {
     std::thread::sleep(std::time::Duration::from_millis(50));
 }
@@ -45,7 +45,7 @@ fn item_32_idle_connections_of_21_addresses_keep_nobody_out() {
         }
         assert!(is_served(&portward, address(100)), "a browser gets in");
         let mut late = registers(&portward, address(101)).expect("a phone gets in");
-        // Of 210 the 99 that came last were left, and two of these went for the browser and the phone.
+        // Of 210 connections the newest 99 stayed. Two of these were closed for the browser and the phone.
         let closed: Vec<_> = idle.iter_mut().map(Wire::is_closed).collect();
         let count = closed.iter().filter(|closed| **closed).count();
         assert!((111..=113).contains(&count), "{count}");
@@ -91,7 +91,7 @@ fn item_32_at_the_limit_of_an_address_its_own_longest_idle_goes() {
         phone.send(request("OPTIONS", "a@one.example.net", ""));
         assert_eq!(sip::next_message(&mut phone).expect("an answer").status(), 200);
         assert!(!busy.is_closed(), "a request under way stays");
-        // Nothing of its own is idle: it is refused, and the others notice nothing.
+        // The new client has no idle connection, so it is refused. The others are not disturbed.
         for client in [&mut idle[0], &mut new, &mut another] {
             client.send("GET /open HTTP/1.1\r\nHost: two.example.net\r\n\r\n");
         }
@@ -112,7 +112,7 @@ fn item_32_some_places_are_kept_for_phones() {
             .set("limits.reserved", "8")
             .start();
         let from = |number: u8| IpAddr::from(Ipv4Addr::new(127, 0, 8, number));
-        // 32 requests that are under way, which is all that HTTP may have.
+        // 32 running requests, which is all that HTTP may have.
         let mut busy: Vec<_> = (0..32).map(|_| Wire::plain_from(address(1), portward.http)).collect();
         busy.iter_mut().for_each(|client| client.send(REQUEST));
         eventually("they are under way", || silent.connections() == 32);
@@ -120,7 +120,7 @@ fn item_32_some_places_are_kept_for_phones() {
         let _ = refused.try_send(REQUEST);
         assert_eq!(refused.rest(), b"", "no place is left for HTTP");
         assert_eq!(Wire::plain_from(address(2), portward.port("ldap")).rest(), b"", "nor for LDAP");
-        // Silent connections on the phones' ports, from many addresses: the oldest of them goes.
+        // Silent connections on the phones' ports, from many addresses: the oldest one is closed.
         let ports = ["sip", "sips", "h323", "h323s"].map(|service| portward.port(service));
         let mut mute: Vec<_> =
             (1..=40).map(|number| Wire::plain_from(from(number), ports[usize::from(number) % 4])).collect();

@@ -1,4 +1,4 @@
-//! Twenty are tolerated, twenty-one are not; and what counts at all.
+//! Twenty offences are tolerated, and twenty-one are not. These tests also show which refusals count.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn twenty_one_are_listed_on_every_service_and_others_are_served() {
         let portward = judged(&rules(target.port(), 9, 9, 9)).set("blacklist.expiration", "\"4s\"").start();
         (0..20).for_each(|_| scan(&portward, address(1)));
         assert!(is_served(&portward, address(1)), "twenty are tolerated");
-        // The missing path above was the twenty-first.
+        // The missing path above was the twenty-first offence.
         let line = portward.line(&["127.0.9.1 blacklisted"]);
         assert!(
             line.ends_with(" 127.0.9.1 blacklisted for 4s: 21 suspicious requests in a minute"),
@@ -44,7 +44,7 @@ fn twenty_one_are_listed_on_every_service_and_others_are_served() {
     });
 }
 
-/// What counts and what does not, each row 25 times from an address of its own.
+/// The reasons that count and those that do not, each row 25 times from an address of its own.
 #[test]
 fn the_table_of_reasons_says_what_counts() {
     within(110, || {
@@ -67,7 +67,7 @@ fn the_table_of_reasons_says_what_counts() {
             (http("GET /apple-touch-icon-120x120.png HTTP/1.1\r\nHost: one.example.net\r\n\r\n"), false),
             (http("GET /robots.txt?x HTTP/1.1\r\nHost: one.example.net\r\n\r\n"), false),
             (http("GET /the/same HTTP/1.1\r\nHost: one.example.net\r\n\r\n"), false),
-            // Nobody is there: the PBX's fault.
+            // The PBX does not answer. That is the PBX's fault.
             (("sip", crate::harness::sip::request("REGISTER", "a@one.example.net", "").into_bytes()), false),
             (("sips", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00".to_vec()), false),
         ];
@@ -78,7 +78,7 @@ fn the_table_of_reasons_says_what_counts() {
                 "https" => portward.https,
                 other => portward.port(other),
             };
-            // All of them at once: those that wait for the deadline wait together.
+            // All clients at once, so that those which wait for the deadline wait together.
             let mut clients: Vec<_> = (0..25).map(|_| Wire::plain_from(from, port)).collect();
             for client in &mut clients {
                 let _ = client.try_send(&octets);
@@ -119,7 +119,7 @@ fn who_is_allowed_and_who_speaks_for_others_is_never_listed_and_who_is_blocked_i
         (0..30).for_each(|_| assert_eq!(balancer.get("203.0.113.9", "/boaform/admin").status(), 421));
         [1, 3].into_iter().for_each(|number| assert!(is_served(&portward, address(number)), "{number}"));
         assert_eq!(Wire::plain_from(address(2), portward.http).rest(), b"");
-        // Whom a balancer speaks for is judged by himself, and refused by himself.
+        // A client behind a balancer is judged and refused by its own address.
         let through = |client: &str, path: &str| {
             let mut wire = Wire::plain_from(address(3), portward.http);
             wire.send(format!(
@@ -164,7 +164,7 @@ fn proxied_clients_are_judged_by_their_own_address() {
     });
 }
 
-/// Listed addresses knock on; that is one line an address a minute, not one a knock.
+/// Listed addresses keep connecting. There is one log line an address a minute, not one a connection.
 #[test]
 fn refused_connections_are_counted_not_written() {
     within(60, || {

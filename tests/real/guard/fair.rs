@@ -1,4 +1,4 @@
-//! Offices behind one address: a hundred phones, one of them misconfigured.
+//! Offices behind one address: a hundred phones, one of them with a wrong configuration.
 
 use super::{address, is_served, judged, rules};
 use crate::harness::sip::{pbx, request};
@@ -18,14 +18,14 @@ fn a_hundred_phones_with_a_misconfigured_one_stay_served() {
         for number in 0..100 {
             assert_eq!(register(&format!("phone{number}"), "one.example.net"), Some(200));
         }
-        // It tries twice a second, with the wrong domain; the threshold has grown to fifty times twenty.
+        // It tries twice a second, with the wrong domain. The threshold has grown to fifty times twenty.
         for _ in 0..300 {
             assert_eq!(register("lost", "typo.example.net"), None);
         }
         assert!(is_served(&portward, from));
         assert_eq!(register("phone7", "one.example.net"), Some(200));
         assert!(!portward.lines().iter().any(|line| line.contains("blacklisted")));
-        // An address of which no PBX knows anybody has no such friends.
+        // For an address without confirmed names the threshold has not grown.
         let stranger = |user: usize| {
             let mut wire = Wire::plain_from(address(2), portward.port("sip"));
             let _ = wire.try_send(request("REGISTER", &format!("{user}@typo.example.net"), ""));
@@ -39,7 +39,7 @@ fn a_hundred_phones_with_a_misconfigured_one_stay_served() {
 #[test]
 fn requests_and_refused_logins_make_no_friends() {
     within(60, || {
-        // A PBX that refuses everybody.
+        // A PBX that refuses every registration.
         let phones = crate::harness::Target::scripted(|conn| {
             while let Some(request) = sip::next_message(conn) {
                 conn.send(sip::answer(&request, "404 Not Found", "pbx"));

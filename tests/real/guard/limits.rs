@@ -1,4 +1,4 @@
-//! Limits: who is at one is refused and not listed, and nobody else notices.
+//! Limits: a client that reaches one is refused, but not listed. Other clients are not disturbed.
 
 use std::process::Command;
 use std::thread::sleep;
@@ -42,7 +42,7 @@ fn new_connections_a_second_are_limited() {
     });
 }
 
-/// Clients that say a little and then nothing, on every service, more than there are places for.
+/// Clients that send a little and then nothing, on every service, more than there are places.
 #[test]
 fn slow_clients_crowd_out_nobody() {
     within(110, || {
@@ -76,7 +76,7 @@ fn slow_clients_crowd_out_nobody() {
                 let _ = wire.try_send(octets);
                 slow.push(wire);
             }
-            // Whoever is quick is served meanwhile, and who is registered stays so.
+            // Quick clients are served meanwhile, and registered ones stay.
             assert!(is_served(&portward, address(100)), "{service}");
             phone.send(request("OPTIONS", "a@one.example.net", ""));
             assert_eq!(sip::next_message(&mut phone).unwrap().status(), 200, "{service}");
@@ -116,8 +116,8 @@ fn slowhttptest_finds_the_service_available() {
     });
 }
 
-/// A flood of new connections from thousands of addresses, while a phone stays registered and its signalling passes. How
-/// long its messages took is reported (`--no-capture`), not judged.
+/// A flood of new connections from thousands of addresses, while a phone stays registered and its signalling passes.
+/// The times of its messages are printed (`--no-capture`), not asserted.
 #[test]
 fn a_flood_disturbs_no_phone() {
     within(110, || {

@@ -1,4 +1,4 @@
-//! Failed logins at the PBX, where contract section 6 draws the line.
+//! Failed logins at the PBX, with the limits of contract section 6.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,13 +13,13 @@ use crate::harness::{
 use portward::demo::ras;
 use portward::relay::h323::answer::{PROTOCOL_IDENTIFIER, tunnel};
 
-/// By what becomes of its next request, which counts as one more offence.
+/// Whether the address is listed, shown by its next request, which counts as one more offence.
 fn is_listed(portward: &Portward, number: u8) -> bool {
     !is_served(portward, address(number))
 }
 
-/// A registration with these credentials, 25 times on one connection; what the PBX says each time is `status`, with
-/// `more` lines.
+/// A registration with these credentials, 25 times on one connection. The PBX answers `status` each time, with `more`
+/// lines.
 fn sip_row(portward: &Portward, number: u8, method: &str, credentials: &dyn Fn(usize) -> String) {
     let mut wire = Wire::plain_from(address(number), portward.port("sip"));
     for round in 0..25 {
@@ -32,13 +32,13 @@ fn sip_row(portward: &Portward, number: u8, method: &str, credentials: &dyn Fn(u
     }
 }
 
-/// The lines of a request, by its number.
+/// The credentials of a request, by its number.
 type Credentials<'a> = Box<dyn Fn(usize) -> String + 'a>;
 
 #[test]
 fn sip_where_the_line_is() {
     within(90, || {
-        // The user of the request's Call-ID line says what the PBX does; each challenge has a nonce of its own.
+        // The request's Subject tells the PBX what to do. Each challenge has a nonce of its own.
         let count = AtomicUsize::new(0);
         let phones = Target::scripted(move |conn| {
             while let Some(request) = sip::next_message(conn) {
@@ -66,10 +66,10 @@ fn sip_where_the_line_is() {
             )
         };
         let rows: [(&str, Credentials<'_>, bool); 8] = [
-            // A wrong password: the answer to a challenge, or a refusal in spite of one.
+            // A wrong password: an answer to a challenge, or a refusal in spite of one.
             ("REGISTER", Box::new(|_| format!("Subject: fixed\r\n{}", digest("n"))), true),
             ("REGISTER", Box::new(|_| format!("Subject: 403\r\n{}", digest("n"))), true),
-            // A nonce that nobody gave, one that is too old, no credentials.
+            // An unknown nonce, an expired one, and no credentials.
             ("REGISTER", Box::new(|_| format!("Subject: fixed\r\n{}", digest("other"))), false),
             ("REGISTER", Box::new(|round| format!("Subject: x\r\n{}", digest(&round.to_string()))), false),
             ("REGISTER", Box::new(|_| format!("Subject: stale\r\n{}", digest("n"))), false),
@@ -105,7 +105,7 @@ fn sip_at_kamailio_with_a_wrong_password() {
             let challenge = answer.header("WWW-Authenticate").unwrap();
             nonce = challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         }
-        // The first one answered no challenge at all.
+        // The first request answered no challenge.
         portward.line(&["127.0.9.1 blacklisted for 5m: 21 suspicious requests in a minute"]);
         assert!(sip::next_message(&mut wire).is_none(), "its connection is closed");
     });
@@ -124,7 +124,7 @@ fn ldap_at_slapd_with_a_wrong_password() {
             }
         }
         assert!(is_listed(&portward, 1));
-        // OpenLDAP's own tool, from the usual address: no such object is no wrong password.
+        // OpenLDAP's own tool, from the usual address: "no such object" is not a wrong password.
         let url = format!("ldap://127.0.0.1:{}", portward.port("ldap"));
         for _ in 0..25 {
             let said =

@@ -1,4 +1,5 @@
-//! A long blacklist is read in pages and disturbs nothing; a clock that was set back lengthens no entry (items 35 and 38).
+//! A long blacklist is read in pages and disturbs nothing. A clock that was set back lengthens no entry (items 35 and
+//! 38).
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -11,14 +12,14 @@ use serde_json::Value;
 use super::{address, is_served, judged, rules};
 use crate::harness::{Portward, ServiceManager, command, eventually, within};
 
-/// So many entries are forty pages of a list.
+/// The number of entries: forty pages of the list.
 const LONG: usize = 40_000;
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// The file of a list, as Portward writes it.
+/// Writes a blacklist file in Portward's format.
 fn keep(state: &Path, entries: impl Iterator<Item = (String, u64, Option<u64>)>) {
     let mut text = String::new();
     for (address, since, until) in entries {
@@ -59,7 +60,7 @@ fn item_35_eight_readers_of_a_long_list_disturb_nothing() {
             let args = ["blacklist", "list", "--limit", "2000000", "--config", &config];
             let dir = portward.dir();
             let readers: Vec<_> = (0..8).map(|_| scope.spawn(move || command(100, dir, &args))).collect();
-            // Signals are obeyed and the watchdog is fed meanwhile.
+            // Meanwhile signals are obeyed and the watchdog is fed.
             let mark = portward.mark();
             portward.hang_up();
             portward.line_after(mark, &["reloaded: "]);
@@ -106,7 +107,7 @@ fn item_35_a_list_comes_in_pages() {
             assert_eq!(status, "400", "{query}: {answer}");
         }
 
-        // The command pages through, and says how much there is more.
+        // The command shows one page, and says how many more entries there are.
         let config = portward.config().display().to_string();
         let list = |args: &[&str]| {
             command(60, portward.dir(), &[&["blacklist", "list", "--config", &config], args].concat())
@@ -127,7 +128,7 @@ fn item_35_a_list_comes_in_pages() {
 fn item_38_an_entry_from_the_future_lasts_as_long_as_it_was_meant_to() {
     within(60, || {
         let setup = judged(&rules(9, 9, 9, 9));
-        // Ten years ahead, as after a battery that was replaced; for two seconds, and for an hour.
+        // The clock is ten years ahead, as with a replaced battery. The entries last two seconds and an hour.
         let future = now() + 315_360_000;
         let [short, long] = [1, 2].map(|number| address(number).to_string());
         let entries = [(short, future, Some(future + 2)), (long, future, Some(future + 3_600))];

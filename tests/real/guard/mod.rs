@@ -1,4 +1,4 @@
-//! The guard (contract section 6): who is listed, who is not, and what becomes of it.
+//! The guard (contract section 6): which addresses are listed, which are not, and what follows.
 
 mod commands;
 mod crowded;
@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::harness::{Portward, Setup, Wire};
 
-/// Everybody who connects as himself is judged: the harness's own exemption is away.
+/// A setup without the harness's own exemption, so that every client's address is judged.
 fn judged(rules: &str) -> Setup {
     Portward::rules(rules)
         .certificate("server", &["one.example.net"])
@@ -45,14 +45,14 @@ fn scan(portward: &Portward, from: IpAddr) {
     assert_eq!(client.rest(), b"");
 }
 
-/// Whether Portward lets `from` say a word: a request for a missing path on a host that there is.
+/// Whether Portward serves `from`: it asks for a missing path on a known host.
 fn is_served(portward: &Portward, from: IpAddr) -> bool {
     let mut client = Wire::plain_from(from, portward.http);
     let _ = client.try_send("GET /missing HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
     client.rest().starts_with(b"HTTP/1.1 404 ")
 }
 
-/// A host for everything, all of it at these ports.
+/// A host with all services, at these ports.
 fn rules(http: u16, sip: u16, ldap: u16, h323: u16) -> String {
     format!(
         "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/open\", tcp = {http} }}]\n\

@@ -82,9 +82,9 @@ fn item_7_what_an_administrator_may_not_have_thought_of_is_said() {
         }
         let said = blacklist(&portward, &["add", "203.0.113.0/24"]);
         assert!(said.code == 0 && said.errors.is_empty(), "{said:?}");
-        // What is allowed is served all the same.
+        // Allowed addresses are still served.
         assert!(is_served(&portward, address(9)) && !is_served(&portward, address(1)));
-        // The user has a name.
+        // The user's name is logged.
         let name = std::process::Command::new(program("id", "coreutils")).arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(name).unwrap();
         let user = format!(", {})", user.trim());

@@ -1,4 +1,4 @@
-//! Open connections of an address that is listed just then.
+//! Open connections of an address at the moment when it is listed.
 
 use super::{address, judged, rules, scan};
 use crate::harness::directory::bind;
@@ -15,7 +15,7 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
         let portward = judged(&rules(web.port(), phones.port(), slapd.plain, gatekeeper.port())).start();
         let from = address(1);
         let connect = |service: &str| Wire::plain_from(from, portward.port(service));
-        // Three that a PBX has confirmed …
+        // Three connections that a PBX has confirmed …
         let mut phone = connect("sip");
         phone.send(request("REGISTER", "a@one.example.net", ""));
         assert_eq!(sip::next_message(&mut phone).unwrap().status(), 200);
@@ -25,7 +25,7 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
         let mut directory = connect("ldap");
         directory.send(bind(1, "cn=contacts,dc=one,dc=example,dc=net", PASSWORD));
         assert!(!directory.some().is_empty());
-        // … and some that nobody knows.
+        // … and some that no PBX has confirmed.
         let mut caller = connect("sip");
         caller.send(request("INVITE", "b@one.example.net", ""));
         assert_eq!(sip::next_message(&mut caller).unwrap().status(), 200);
@@ -45,7 +45,7 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
         directory.send(bind(2, "cn=contacts,dc=one,dc=example,dc=net", PASSWORD));
         assert!(!directory.some().is_empty());
 
-        // By hand everybody goes.
+        // A manual entry closes all of them.
         let config = portward.config().display().to_string();
         let added = command(20, portward.dir(), &["blacklist", "--config", &config, "add", "127.0.9.1"]);
         assert_eq!(added.code, 0, "{added:?}");
@@ -55,7 +55,7 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
     });
 }
 
-/// On the connection that has brought the last offence, nothing more is answered either.
+/// Nothing more is answered on the connection that brought the last offence.
 #[test]
 fn who_lists_himself_on_one_connection_is_closed() {
     within(60, || {
@@ -70,7 +70,7 @@ fn who_lists_himself_on_one_connection_is_closed() {
         assert_eq!(answers.matches("HTTP/1.1 404 ").count(), 21, "{answers}");
         assert!(!answers.contains("200 OK"), "{answers}");
         assert_eq!(web.connections(), 0);
-        // The same, one after the other, on a connection that was there before.
+        // The same, with offences one after the other, on a kept connection.
         let mut kept = Wire::plain_from(address(2), portward.http);
         assert_eq!(kept.get("one.example.net", "/open").text(), "here");
         for number in 0..21 {

@@ -1,4 +1,4 @@
-//! Many at a time, running out of descriptors, and IPv6 in a network namespace.
+//! Many connections at a time, exhausted descriptors, and IPv6 in a network namespace.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::harness::{Child, Portward, Target, Wire, eventually, program, within}
 
 const IDLE: u32 = 20_000;
 
-/// As many as this machine lets us have: root may raise the limit of descriptors, others have what they are given. The
-/// daemon inherits it.
+/// As many as the machine allows. root may raise the limit of descriptors, other users have a given one. The daemon
+/// inherits it.
 fn connections() -> u32 {
     const SPARE: u64 = 1_000;
-    // The daemon reckons with two a connection.
+    // The daemon expects two descriptors for each connection.
     let wanted = 2 * u64::from(IDLE) + SPARE;
     let limit = getrlimit(Resource::Nofile);
     if limit.maximum.is_some_and(|hard| hard < wanted) {
@@ -54,14 +54,14 @@ fn twenty_thousand_idle_connections() {
         let after = portward.memory("VmRSS:");
         println!("{} KiB an idle connection", (after - before) / u64::from(count));
         assert!(is_served(&portward, address(1)), "somebody new is served");
-        // All of them are still there: each hundredth is asked.
+        // All of them still work. Every hundredth is tried.
         for wire in idle.iter_mut().step_by(100) {
             assert_eq!(wire.get("one.example.net", "/open").text(), "here");
         }
     });
 }
 
-/// The daemon with few file descriptors: it says so at the start, waits when they run out, and does not spin.
+/// The daemon with few file descriptors: it warns at the start, waits when they are exhausted, and does not spin.
 #[test]
 fn without_descriptors_it_waits_and_does_not_spin() {
     within(60, || {
@@ -82,7 +82,7 @@ fn without_descriptors_it_waits_and_does_not_spin() {
     });
 }
 
-/// IPv6 counts by /64, in a namespace of its own: whoever changes his address within it is the same.
+/// IPv6 counts by /64, in a namespace of its own: another address within the /64 is the same client.
 #[test]
 fn ipv6_counts_by_its_64_bits() {
     within(90, || {
@@ -101,7 +101,7 @@ fn ipv6_counts_by_its_64_bits() {
             program = env!("CARGO_BIN_EXE_portward"),
             config = config.display()
         );
-        // Who is not root becomes so in a namespace of users.
+        // A user who is not root becomes root in a user namespace.
         let mut child = Child::start(Command::new(program("unshare", "util-linux")).args([
             "--net",
             "--map-root-user",

@@ -17,7 +17,7 @@ const CLIENT_URQ: &str = "captures/mock_04_tcp_tpkt_c2s_FACILITY_empty_h46017_UR
 const CLIENT_SETUP: &str = "captures/mock_12_tcp_tpkt_c2s_SETUP_setup.bin";
 const CLIENT_RELEASE: &str = "captures/mock_13_tcp_tpkt_c2s_RELEASECOMPLETE_releaseComplete.bin";
 
-/// Two PBXs, a host that is off, and one without H.323; `pbx-alpha` is whom the captured client asks for.
+/// Two PBXs, a disabled host, and one without H.323. `pbx-alpha` is the host in the captured client's messages.
 fn rules(one: u16, two: u16) -> String {
     format!(
         "[[host]]\nname = \"dvl-ckl2.net\"\naliases = [\"pbx-alpha\"]\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {one}, tls = false }}\n\
@@ -169,7 +169,7 @@ fn discovery_then_registration_then_calls() {
             );
             assert_eq!(confirmed_by(&mut client), "one");
         }
-        // What cannot be read passes, if it is framed and nobody finds a User-user element in it.
+        // An unreadable message passes if it is framed and no User-user element can be found in it.
         let mut client = Wire::plain(portward.port("h323"));
         client.send(
             [request(2, "dvl-ckl2.net", "a"), vec![3, 0, 0, 8, 9, 9, 9, 9], request(3, "pbx-alpha", "a")]
@@ -276,7 +276,7 @@ fn a_client_that_says_nothing_or_never_enough_is_told_apart() {
     });
 }
 
-/// NOTIFY, STATUS, INFORMATION and ESCAPE may come in front, if no User-user element is in them.
+/// NOTIFY, STATUS, INFORMATION and ESCAPE may come first, if they have no User-user element.
 #[test]
 fn what_may_come_in_front_of_a_registration_passes_with_it() {
     within(60, || {
@@ -297,8 +297,8 @@ fn what_may_come_in_front_of_a_registration_passes_with_it() {
     });
 }
 
-/// Issue 15, A3: neither the first message nor a later one reaches a target, on a connection of whatever kind, if only
-/// another reader finds a registration in it.
+/// Issue 15, A3: if only another reader finds a registration in a message, it reaches no target, first or later, on any
+/// kind of connection.
 #[test]
 fn registrations_that_only_another_reader_finds_reach_no_target() {
     within(120, || {
@@ -350,7 +350,7 @@ fn keep_alives_without_a_user_user_element_pass() {
     });
 }
 
-/// Issue 17, item 17: keep-alives and no registration end with the time for the decision, and never count.
+/// Issue 17, item 17: keep-alives without a registration end at the deadline of the decision, and never count.
 #[test]
 fn item_17_keep_alives_alone_are_silence() {
     within(60, || {
@@ -393,7 +393,8 @@ fn item_17_keep_alives_alone_are_silence() {
     });
 }
 
-/// A keep-alive registration belongs to its connection, if it names no gatekeeper or the one that has confirmed it.
+/// A keep-alive registration belongs to its connection, if it names no gatekeeper or the gatekeeper that has confirmed
+/// it.
 #[test]
 fn a_keep_alive_registration_belongs_to_its_connection() {
     within(60, || {
@@ -415,7 +416,7 @@ fn a_keep_alive_registration_belongs_to_its_connection() {
     });
 }
 
-/// What the stand-in says of our fixtures: pycrate has made them, tshark reads them.
+/// The stand-in reads our fixtures: pycrate has made them, and tshark reads them.
 #[test]
 fn what_speaks_for_somebody_is_read_by_tshark() {
     let mut octets = Vec::new();
@@ -451,7 +452,7 @@ fn refusals_can_be_answered() {
                 dissected(&answer);
             }
         }
-        // What is no message, or none that may come first, belongs to no call.
+        // A message that is invalid, or that may not come first, belongs to no call.
         for octets in [b"GET / HTTP/1.1\r\n\r\n".to_vec(), fixture(CLIENT_URQ), vec![3, 0, 0x40, 1]] {
             let mut client = Wire::plain(portward.port("h323"));
             client.send(&octets);

@@ -1,4 +1,4 @@
-//! H.323: at a gatekeeper of our own, which takes registrations of `good` and refuses all others for security.
+//! H.323: at a gatekeeper of our own, which confirms registrations of `good` and refuses all others for security.
 
 use super::{SEEDS, address, is_served, judged, the_21st_lists};
 use crate::harness::h323::next_message;
@@ -23,7 +23,7 @@ fn messages(octets: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// One of a message with one.
+/// The only RAS message of a message.
 fn raw(octets: &[u8]) -> Vec<u8> {
     messages(octets).remove(0)
 }
@@ -41,7 +41,8 @@ fn answer(request: &[u8]) -> Vec<u8> {
     [&head, &number, &PROTOCOL_IDENTIFIER[..], tail].concat()
 }
 
-/// It answers all requests of a message in one message on even connections, in one each on odd ones, the last one first.
+/// On even connections it answers all requests of a message in one message. On odd ones each gets its own, the last
+/// request first.
 fn gatekeeper() -> Target {
     Target::scripted(|conn| {
         while let Some(octets) = next_message(conn) {
@@ -69,7 +70,7 @@ fn start(web: &Target, gatekeeper: &Target) -> Portward {
     judged(&rules).start()
 }
 
-/// Reads so many answers, however they are bundled; fewer if the connection is closed.
+/// Reads that many answers, whether bundled or not. It reads fewer if the connection is closed.
 fn read_answers(wire: &mut Wire, mut count: usize) {
     while count > 0 {
         let Some(octets) = next_message(wire) else { return };
@@ -94,7 +95,7 @@ fn c_h323_registrations_one_by_one() {
                     0 => ras::discovery(sequence, "one.example.net"),
                     _ => ras::request(sequence, dice.one(&["one.example.net", "x@One.example.net"]), alias),
                 };
-                // A good one behind it.
+                // A good registration follows.
                 let behind = dice.roll(3);
                 for _ in 0..behind {
                     octets.extend(ras::request(sequence, "one.example.net", "good"));
@@ -117,7 +118,7 @@ fn c_h323_twenty_one_registrations_in_one_message_and_in_one_segment() {
         for (number, bundled) in [(1, true), (2, true), (3, false), (4, false)] {
             let (web, gatekeeper) = (Target::named("here"), gatekeeper());
             let portward = start(&web, &gatekeeper);
-            // The first connection is even, the second one odd.
+            // The first connection is even, the second one is odd.
             if number % 2 == 0 {
                 let mut first = Wire::plain_from(address(9), portward.port("h323"));
                 first.send(ras::request(1, "one.example.net", "good"));
@@ -152,8 +153,8 @@ fn c_h323_one_account_is_one_name_and_its_connection_no_refuge() {
         phone.send(ras::request(1, "one.example.net", "good"));
         read_answers(&mut phone, 1);
         let mut wire = Wire::plain_from(address(1), portward.port("h323"));
-        // Behind a good registration comes one of another name, which the gatekeeper refuses (each an offence): the good
-        // one's confirmation is not for that name.
+        // After a good registration comes one with another name, which the gatekeeper refuses. Each of these is an
+        // offence: the good one's confirmation is not for the other name.
         for round in 0..10 {
             let two = [
                 ras::request(2 * round + 1, "one.example.net", "good"),

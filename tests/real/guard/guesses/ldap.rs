@@ -1,4 +1,4 @@
-//! LDAP: at slapd, and at a directory of our own that takes other names.
+//! LDAP: at slapd, and at a directory of our own that accepts other forms of names.
 
 use ldap3_proto::LdapResultCode;
 
@@ -30,7 +30,7 @@ fn c_ldap_at_slapd() {
         let portward = judged(&rules(web.port(), 9, 9, slapd.plain)).start();
         for number in 1..=SEEDS {
             let connect = || Wire::plain_from(address(number), portward.port("ldap"));
-            // Whoever knows one password binds with it in many spellings: that makes no office, and no refuge.
+            // A client with one password binds under many spellings of its name. It still counts as one name only.
             let mut good = Dice(u64::from(number));
             let mut wire = connect();
             for id in 1..=30 {
@@ -92,7 +92,7 @@ fn c_ldap_one_account_is_one_name_and_its_connection_no_refuge() {
             assert_eq!(directory::answer(&mut wire, id).0, LdapResultCode::InvalidCredentials);
         }
         assert!(is_served(&portward, address(1)), "20 do not list it");
-        // A good one in between changes nothing.
+        // A good bind in between changes nothing.
         wire.send(bind(30, NAMES[0], PASSWORD));
         assert_eq!(directory::answer(&mut wire, 30).0, LdapResultCode::Success);
         wire.send(bind(31, NAMES[0], "wrong"));

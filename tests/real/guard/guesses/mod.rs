@@ -1,5 +1,5 @@
-//! Guessing passwords (contract section 6): however a script varies spelling, pipelining, connections, nonces and order, 20
-//! refused logins do not list its address and the 21st does. Issue 15, section C.
+//! Guessing passwords (contract section 6). A script may vary spelling, pipelining, connections, nonces and order: 20
+//! refused logins never list its address, and the 21st always does. Issue 15, section C.
 
 mod h323;
 mod ldap;
@@ -27,10 +27,10 @@ impl Dice {
     }
 }
 
-/// How many times each protocol is tried, each with other numbers and from another address.
+/// How often each protocol is tried, each time with other numbers and from another address.
 const SEEDS: u8 = 6;
 
-/// `/open` is a web server, `/login` what the test makes of it.
+/// `/open` is a web server, `/login` is the test's own target.
 fn rules(web: u16, login: u16, sip: u16, ldap: u16) -> String {
     format!(
         "[[host]]\nname = \"one.example.net\"\naliases = [\"two.example.net\"]\ntarget = \"127.0.0.1\"\n\
@@ -39,7 +39,7 @@ fn rules(web: u16, login: u16, sip: u16, ldap: u16) -> String {
     )
 }
 
-/// Whether `from` is let in and served.
+/// Whether `from` is served.
 fn is_served(portward: &Portward, from: IpAddr) -> bool {
     let mut client = Wire::plain_from(from, portward.http);
     let _ = client.try_send("GET /open HTTP/1.1\r\nHost: one.example.net\r\nConnection: close\r\n\r\n");
@@ -60,7 +60,7 @@ fn nonce_of(challenge: &str) -> String {
     challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
-/// Digest credentials of a wrong password, spelt in one of many ways.
+/// Digest credentials of a wrong password, in one of many spellings.
 fn digest(dice: &mut Dice, name: &str, nonce: &str) -> String {
     let scheme = dice.one(&["Digest", "digest", "DIGEST"]);
     let nonce = match dice.roll(3) {

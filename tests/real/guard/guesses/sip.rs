@@ -1,4 +1,4 @@
-//! SIP: at Kamailio, and at a registrar of our own that does what a test asks for.
+//! SIP: at Kamailio, and at a registrar of our own that obeys the test.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ fn sip_request(method: &str, user: &str, call: usize, more: &str) -> String {
     )
 }
 
-/// Guesses at a SIP registrar, and remembers every nonce that it was given.
+/// Guesses passwords at a SIP registrar, and remembers every nonce.
 struct SipGuesser<'p> {
     portward: &'p Portward,
     from: IpAddr,
@@ -26,7 +26,7 @@ struct SipGuesser<'p> {
 }
 
 impl SipGuesser<'_> {
-    /// One of a few connections, or another one.
+    /// The index of a connection: one of a few, or a new one.
     fn wire(&mut self, dice: &mut Dice) -> usize {
         if self.wires.len() < 4 {
             self.wires.push(Wire::plain_from(self.from, self.portward.port("sip")));
@@ -34,7 +34,7 @@ impl SipGuesser<'_> {
         dice.roll(self.wires.len())
     }
 
-    /// A nonce, which need not be of that connection.
+    /// Gets a nonce. Later guesses may use it on other connections.
     fn challenged(&mut self, dice: &mut Dice) {
         let wire = self.wire(dice);
         self.call += 1;
@@ -56,7 +56,7 @@ impl SipGuesser<'_> {
         self.call += 1;
         let call = self.call;
         let mut text = sip_request(method, "a", call, &digest(dice, name, &nonce));
-        // What comes behind it hides it no more.
+        // Requests behind it must not hide it.
         let behind = dice.roll(4);
         for _ in 0..behind {
             self.call += 1;
@@ -74,7 +74,7 @@ impl SipGuesser<'_> {
                 self.nonces.push(nonce_of(challenge));
             }
         }
-        // The last one may close the connection before its answer is sent.
+        // The last guess may close the connection before its answer is sent.
         assert!(refused || !is_served(self.portward, self.from));
         if dice.roll(3) == 0 {
             self.wires.remove(wire);
@@ -96,8 +96,8 @@ fn c_sip_at_kamailio() {
     });
 }
 
-/// A registrar: the right response is `good`; `Subject: …` asks for another answer. It reads `at_once` requests before it
-/// answers them, the last one first.
+/// A registrar. The right response is `good`. `Subject: …` asks for another answer. It reads `at_once` requests before
+/// it answers them, the last one first.
 fn registrar(at_once: usize, realm: &'static str) -> Target {
     Target::scripted(move |conn| {
         let mut waiting: Vec<Message> = Vec::new();
@@ -138,7 +138,7 @@ fn login(nonce: &str, response: &str) -> String {
     )
 }
 
-/// Sends a request and reads its answer: the status, and the nonce that it gives.
+/// Sends a request and reads its answer. Returns the status and the nonce.
 fn ask(wire: &mut Wire, method: &str, call: usize, more: &str) -> Option<(u16, String)> {
     wire.try_send(sip_request(method, "a", call, more)).ok()?;
     let answer = next_message(wire)?;
@@ -165,7 +165,7 @@ fn c_sip_every_answer_of_a_pipeline_in_any_order_and_any_method() {
             wire.send(plain);
             let given = (0..42).map(|_| next_message(&mut wire).unwrap()).last().unwrap();
             let nonce = nonce_of(given.header("WWW-Authenticate").unwrap());
-            // Each guess has a request without credentials behind it.
+            // A request without credentials follows each guess.
             let round: String = (0..21)
                 .map(|call| {
                     let method = methods[call % methods.len()];
@@ -238,7 +238,7 @@ fn c_sip_what_legitimate_phones_do_never_counts() {
         );
         let portward = judged(&(rules(web.port(), 9, pbx.port(), 9) + &more)).start();
         let connect = |number| Wire::plain_from(address(number), portward.port("sip"));
-        // Nonces that have expired: the PBX says so.
+        // Expired nonces: the PBX says `stale`.
         let mut wire = connect(1);
         let (_, mut nonce) = ask(&mut wire, "REGISTER", 1, "").unwrap();
         for call in 2..32 {
@@ -246,7 +246,7 @@ fn c_sip_what_legitimate_phones_do_never_counts() {
                 .unwrap()
                 .1;
         }
-        // Calls that are barred, of somebody who is registered.
+        // Barred calls of a registered user.
         let mut wire = connect(2);
         let (_, nonce) = ask(&mut wire, "REGISTER", 1, "").unwrap();
         assert_eq!(ask(&mut wire, "REGISTER", 2, &login(&nonce, "good")).unwrap().0, 200);
@@ -254,14 +254,14 @@ fn c_sip_what_legitimate_phones_do_never_counts() {
             let barred = format!("Subject: 403\r\n{}", login(&nonce, "good"));
             assert_eq!(ask(&mut wire, "INVITE", call, &barred).unwrap().0, 403);
         }
-        // Many phones behind one address, each of which is asked and then registers; nonces of the night before.
+        // Many phones behind one address. Each is challenged and then registers. Nonces of the night before.
         for call in 0..30 {
             let mut wire = connect(3);
             assert_eq!(ask(&mut wire, "REGISTER", 1, &login("night", "old")).unwrap().0, 401);
             let (_, nonce) = ask(&mut wire, "REGISTER", 2, "").unwrap();
             assert_eq!(ask(&mut wire, "REGISTER", call + 3, &login(&nonce, "good")).unwrap().0, 200);
         }
-        // The nonce of one PBX at another one, and that of another address.
+        // The nonce of one PBX used at another, and the nonce of another address.
         let (_, elsewhere) = ask(&mut connect(5), "REGISTER", 1, "").unwrap();
         let mut wire = connect(4);
         for call in 1..31 {

@@ -3,7 +3,7 @@
 use super::{SEEDS, address, digest, is_served, judged, nonce_of, rules, the_21st_lists};
 use crate::harness::{Target, Wire, ok, within};
 
-/// A web server that answers every head with 401 at once, whatever is still to come of the body.
+/// A web server that answers every head with 401 at once, before the body has come.
 fn refusing_web_server() -> Target {
     Target::scripted(|conn| {
         let mut count = conn.number * 1_000;
@@ -23,7 +23,7 @@ fn refusing_web_server() -> Target {
     })
 }
 
-/// The beginnings of requests whose answer can be read while the body is owed, and of some without a body.
+/// Beginnings of requests whose answer can be read while the body is missing, and some requests without a body.
 const REQUESTS: [&str; 8] = [
     "GET /login HTTP/1.1\r\n",
     "HEAD /login HTTP/1.1\r\n",
@@ -74,7 +74,7 @@ fn c_http_basic_and_digest() {
                     assert_eq!(head.status(), 401);
                     nonces.push(nonce_of(head.all("www-authenticate")[1]));
                 }
-                // Then it goes, in one of the ways there are, or goes on.
+                // Then the client leaves, in one of several ways, or goes on.
                 match dice.roll(3) {
                     0 => wire.reset(),
                     1 if start < 2 && !behind => kept = Some(wire),
@@ -128,7 +128,7 @@ fn c_http_what_legitimate_browsers_do_never_counts() {
         };
         let mut wire = Wire::plain_from(address(1), portward.http);
         for _ in 0..30 {
-            // A nonce that has expired, one of another web server, none at all, a token.
+            // An expired nonce, a nonce of another web server, no nonce, and a token.
             let login = |nonce: &str| format!("Authorization: Digest username=\"a\", nonce=\"{nonce}\"\r\n");
             get(&mut wire, "/login", "");
             get(&mut wire, "/login", &login("next"));
