@@ -184,7 +184,7 @@ mod tests {
         assert!(!readable_with(0o640, 0));
         assert!(!readable_with(0o600, 64_001));
         assert!(readable_with(0o644, 0));
-        assert!(rustix::process::geteuid().is_root(), "only that thread was somebody else");
+        assert!(rustix::process::geteuid().is_root(), "only that thread had the rights of another user");
         assert!(fs::read(&file).is_ok());
     }
 }

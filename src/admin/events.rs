@@ -276,7 +276,7 @@ mod tests {
         drop((changers, more));
         assert!(
             followers.place(Some(TokenRights::Read)).is_ok(),
-            "a place that was not given takes none of the reading ones"
+            "a refused follower takes no place for readers"
         );
     }
 }

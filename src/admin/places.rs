@@ -233,7 +233,7 @@ mod tests {
         let newcomer = newcomer.await.unwrap();
         newcomer.set(Turn::Answers);
         sleep(Duration::from_secs(20)).await;
-        assert!(is_full(&places).await, "whoever follows or is being answered stays");
+        assert!(is_full(&places).await, "a connection that follows, or gets an answer, stays");
         drop(busy);
         assert!(!is_full(&places).await);
     }

@@ -346,7 +346,11 @@ fn item_23_challenges_have_an_answer_of_their_own() {
         let mut explanation = answer(&webroot, &url, &Client::default());
         let file = explanation.challenge_file().expect("a challenge").clone();
         assert!(file.ends_with("acme/.well-known/acme-challenge/aZ0-_"), "{}", file.display());
-        assert_eq!(explanation.outcome(), Admission::Unknown, "{url}: nobody has looked");
+        assert_eq!(
+            explanation.outcome(),
+            Admission::Unknown,
+            "{url}: the caller has not looked for the file"
+        );
         explanation.found(Presence::Unknown("permission denied".to_owned()));
         assert_eq!(explanation.outcome(), Admission::Unknown, "{url}");
         explanation.found(Presence::No);

@@ -45,7 +45,7 @@ mod tests {
         assert!(exemption.holds(5));
         exemption.fail(u32::MAX - 10);
         assert!(!exemption.holds(u32::MAX) && !exemption.holds(59_000));
-        assert!(exemption.holds(60_001), "that was another minute");
+        assert!(exemption.holds(60_001), "the failed login was in another minute");
         exemption.fail(0);
         assert!(!exemption.holds(1));
     }

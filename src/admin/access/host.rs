@@ -192,6 +192,6 @@ mod tests {
             assert!(judged("GET", &[("site", site)]), "{site}");
         }
         let twice = [("site", "same-origin"), ("site", "cross-site")];
-        assert!(judged("GET", &twice), "it stands there once");
+        assert!(judged("GET", &twice), "the field must occur once");
     }
 }

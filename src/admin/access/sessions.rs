@@ -172,7 +172,10 @@ mod tests {
             begin(&sessions, TokenRights::Read);
             sessions.link();
         }
-        assert!(sessions.find(&first).is_some(), "those that only read end none that may change something");
+        assert!(
+            sessions.find(&first).is_some(),
+            "read-only sessions end no session with the right to change"
+        );
         assert!(sessions.redeem(&link).is_none());
         for _ in 0..SESSIONS {
             advance(Duration::from_millis(1)).await;

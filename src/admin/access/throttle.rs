@@ -82,7 +82,7 @@ mod tests {
         }
         assert_eq!(throttle.count(ip(1)), Wrong::TooMany { wait: WINDOW, is_first: true });
         assert!(matches!(throttle.count(ip(1)), Wrong::TooMany { is_first: false, .. }));
-        assert_eq!(throttle.count(ip(2)), Wrong::Answered, "elsewhere it is not");
+        assert_eq!(throttle.count(ip(2)), Wrong::Answered, "other addresses are not affected");
         tokio::time::advance(WINDOW).await;
         assert_eq!(throttle.count(ip(1)), Wrong::Answered);
     }

@@ -197,7 +197,7 @@ mod tests {
         let there: BTreeSet<_> = names.filter(|name| !name.ends_with(".rs")).collect();
         let listed: Vec<_> = FILES.iter().map(|file| file.name.to_owned()).collect();
         assert_eq!(there, listed.iter().cloned().collect());
-        assert_eq!(listed.len(), there.len(), "each file stands in the list once");
+        assert_eq!(listed.len(), there.len(), "each file occurs once in the list");
         for file in &FILES {
             assert_ne!(file.content_type(), "application/octet-stream", "{}", file.name);
         }

@@ -55,7 +55,7 @@ fn metrics_are_those_of_the_contract_with_their_labels() {
         assert!(families.contains(name), "{name}");
     }
     let helps = text.lines().filter(|line| line.starts_with("# HELP ")).count();
-    assert_eq!(helps, families.len(), "each family has its words, once");
+    assert_eq!(helps, families.len(), "each family has one HELP line");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn metrics_of_a_sample_stand_once_and_are_numbers() {
         .map(|line| line.rsplit_once(' ').unwrap())
         .collect();
     let series: BTreeMap<_, _> = samples.iter().copied().collect();
-    assert_eq!(series.len(), samples.len(), "a series stands once");
+    assert_eq!(series.len(), samples.len(), "each series occurs once");
     assert!(samples.iter().all(|(_, value)| value.parse::<f64>().is_ok()), "{text}");
     for (name, value) in [
         ("portward_connections_total{service=\"sip\",carrier=\"tls\"}", "1"),

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(
             panes.of(Pane::Targets).sort,
             None,
-            "behind the last column it is the daemon's order again"
+            "after the last column comes the daemon's order again"
         );
         panes.fit(3, 10, 3);
         assert_eq!(panes.of(Pane::Targets).scroll, 0);

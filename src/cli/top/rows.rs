@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(bars(&[], 10), "");
         assert_eq!(bars(&[0, 1, 8], 3), " ▂█");
         assert_eq!(bars(&[1; 360], 60).chars().count(), 60);
-        assert_eq!(bars(&[5, 0, 0, 5, 5], 2), "▅█", "the newest character is whole");
+        assert_eq!(bars(&[5, 0, 0, 5, 5], 2), "▅█", "the newest bar stands for a full number of steps");
     }
 
     /// Texts that a client or an administrator has typed do not steer the terminal.

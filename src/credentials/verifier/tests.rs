@@ -72,7 +72,7 @@ fn one_address_does_not_keep_others_out() {
         std::mem::forget(verdict);
     }
     let (other, _verdict) = job("192.0.2.2");
-    assert_ne!(state.admit(other).unwrap().who, crowd, "each has half by now");
+    assert_ne!(state.admit(other).unwrap().who, crowd, "each address has half of the places now");
     // All addresses of one /64 count as one.
     let (mut state, _pending) = waiting(&[("2001:db8::1", WAITING)]);
     let (other, _verdict) = job("2001:db8::2");

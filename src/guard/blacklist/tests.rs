@@ -148,7 +148,7 @@ fn item_35_pages_go_on_while_the_list_changes() {
         after = Some(next);
     }
     let distinct: std::collections::HashSet<_> = found.iter().collect();
-    assert_eq!(distinct.len(), found.len(), "nobody is shown twice");
+    assert_eq!(distinct.len(), found.len(), "no entry is shown twice");
     // Every entry that was there all the time is shown.
     for number in 100..2_300 {
         assert!(distinct.contains(&who(number)), "{number}");
@@ -289,7 +289,7 @@ fn item_7_removals_leave_traces_for_a_week() {
     }
     let trace = |number, since, at| Removal { who: Some(who(number)), since, at, by: ADMINISTRATOR };
     let traces = [trace(2, 1_001, 1_200), trace(1, 1_000, 1_100)];
-    assert_eq!(blacklist.removals(1_300), traces, "of 3 there was nothing to remove");
+    assert_eq!(blacklist.removals(1_300), traces, "address 3 had no entry to remove");
     assert_eq!(blacklist.removals(1_100 + WEEK), traces[..1]);
     blacklist.sweep(1_200 + WEEK);
     assert!(blacklist.changing().removals.latest(0).is_empty());

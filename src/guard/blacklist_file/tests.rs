@@ -120,7 +120,7 @@ fn what_is_written_is_read() {
     assert!(!state.exists(), "nothing has changed");
     write(&file(&state), &list(), 5).unwrap();
     assert_eq!(found(&state, 10), (kept(), None));
-    assert_eq!(found(&state, 305).0.entries.len(), 2, "what has expired is left behind");
+    assert_eq!(found(&state, 305).0.entries.len(), 2, "expired entries are not restored");
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing else is left there");
 }
 
@@ -216,7 +216,7 @@ fn item_22_what_cannot_be_read_stays_and_comes_back() {
     }
     assert_eq!(found(&state, 13), (run.kept(13), None), "all of it is on disk");
     assert_eq!(run.kept(13).removals.len(), 6, "each trace once");
-    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), good, "what the link led to is as it was");
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), good, "the file behind the link is unchanged");
 }
 
 /// Item 22: another process puts a file there while Portward runs (a backup, a disk that is mounted late). The file is
@@ -298,7 +298,7 @@ fn item_7_the_keeper_writes_what_has_changed_and_tries_again() {
     let before = Stamp::at(&file(&state)).unwrap();
     run.list.apply(Change::FollowClock, Origin::Guard, 6).unwrap();
     run.keep(6).unwrap();
-    assert_eq!(Stamp::at(&file(&state)).unwrap(), before, "what was read is not written");
+    assert_eq!(Stamp::at(&file(&state)).unwrap(), before, "a list that was only read is not written");
 
     run.remove("192.0.2.1", 7);
     fs::remove_dir_all(&state).unwrap();

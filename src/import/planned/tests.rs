@@ -48,7 +48,7 @@ fn item_5_missing_ancestors_are_made_and_the_same_again_changes_nothing() {
     assert_eq!(
         shown(&first),
         "+top +a@ +b@ +c",
-        "parents come first, and what has a target above it needs none"
+        "parents come first, and a tenant below a target needs none"
     );
     assert_eq!(first.warnings.len(), 1);
     let known = after(&BTreeMap::new(), &first);
@@ -66,7 +66,7 @@ fn item_5_only_what_an_import_has_made_goes_and_only_when_that_is_wanted() {
     let kept = planned(vec![account("z", &[])], &known, false);
     assert_eq!((shown(&kept).as_str(), kept.left.join(" ")), ("", "b a".to_owned()));
     let gone = planned(vec![account("z", &[])], &known, true);
-    assert_eq!(shown(&gone), "-b -a", "what is below goes first");
+    assert_eq!(shown(&gone), "-b -a", "lower tenants are removed first");
     // A parent stays when its own account is gone and accounts still stand below it.
     let below = planned(vec![account("z", &[]), account("b", &["a"])], &known, true);
     assert_eq!(shown(&below), "");

@@ -189,7 +189,7 @@ async fn item_1_pings_without_end_are_not_answered_without_end() {
     far.takes(0);
     far.send(frame(0x89, &[b'x'; 100]).repeat(1000));
     assert!(read(&mut leg).await.1.is_none());
-    assert!(far.unread() > 0, "it is not read on");
+    assert!(far.unread() > 0, "reading has stopped");
     let Stream::WebSocket(socket) = &leg.stream else { panic!() };
     assert!(socket.sending.len() <= ANSWERS_LIMIT + 127);
     far.takes(usize::MAX);

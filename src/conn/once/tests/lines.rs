@@ -116,7 +116,7 @@ impl Protocol for Lines {
     }
 
     fn watch(self, _: String, connected: Connected<'_>) -> Self {
-        assert!(!connected.client.leg.buffer.is_empty(), "what decided is still there");
+        assert!(!connected.client.leg.buffer.is_empty(), "the message that decided is still in the buffer");
         self
     }
 

@@ -70,7 +70,7 @@ impl House {
             let (file, before) = self.follow(remedy, toml);
             let refused = self.load().map(|given| given.warnings.render(false));
             let is_refused = refused.as_ref().is_err_and(|text| text.contains("error"));
-            assert!(is_refused, "what is to be replaced is taken: {url} {remedy:?} {refused:?}");
+            assert!(is_refused, "a placeholder was accepted: {url} {remedy:?} {refused:?}");
             restore(&file, before);
         }
         let (file, before) = self.follow(remedy, &whole(toml));

@@ -35,7 +35,7 @@ fn item_7_networks_list_every_address_in_them() {
     assert_eq!(
         shown("203.0.113.9", 1_300).as_deref(),
         Some("203.0.113.0/24"),
-        "the entry of its own has ended"
+        "the address's own entry has ended"
     );
     assert_eq!(shown("203.0.113.0/25", 1_001).as_deref(), Some("203.0.113.0/24"));
     assert_eq!(shown("203.0.112.0/23", 1_001).as_deref(), Some("203.0.0.0/16"));

@@ -131,7 +131,7 @@ fn w3_an_answer_can_repeat_what_the_request_says_of_itself() {
     assert_eq!(faulty.message.method(head), Some(&b"INVITE"[..]));
     assert!(faulty.message.to_tag.is_empty());
     let tagged = faulty_of(&INVITE.replace("<sip:bob@pbx.example>\r", "\"<sip:bob@x>;tag=7\r")).unwrap();
-    assert!(!tagged.message.to_tag.is_empty(), "no second tag goes there");
+    assert!(!tagged.message.to_tag.is_empty(), "the answer must not add a second tag");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn w3_other_protocols_and_responses_get_no_answer() {
     let response = INVITE
         .replace("INVITE sip:bob@pbx.example SIP/2.0", "SIP/2.0 200 OK")
         .replace("Max-Forwards: 70\r\n", "");
-    assert_eq!(status(&response), None, "nothing is demanded of a response");
+    assert_eq!(status(&response), None, "a response has no such demands");
 }
 
 #[test]
