@@ -211,7 +211,7 @@ impl RegistrationPolicy {
             CredentialCheck::NothingToCancel => {
                 SipAction::Answer { status: NO_TRANSACTION, more: String::new() }
             }
-            // An ACK gets no answer, so it is dropped.
+            // An ACK gets no answer. The relay drops it.
             CredentialCheck::Unheard => SipAction::Answer { status: FORBIDDEN, more: String::new() },
         }
     }
