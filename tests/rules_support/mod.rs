@@ -65,7 +65,8 @@ pub(crate) fn preset(name: &str, paths: &[&str]) -> Arc<Preset> {
     Arc::new(Preset { name: name.into(), paths: paths.iter().map(path).collect(), max_message: None })
 }
 
-/// A rule as configuration reads it: `{tenant}` and `{tenant.name}` are whole segments. One that captures has no target.
+/// A rule as the configuration reads it: `{tenant}` and `{tenant.name}` are whole segments. A rule that captures has no
+/// target.
 pub(crate) fn captured(path: &str) -> HttpRule {
     let segments = path.split('/').skip(1).map(|segment| match segment {
         "{tenant}" => Segment::TenantId,

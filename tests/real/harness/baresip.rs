@@ -30,7 +30,7 @@ struct Control {
 }
 
 impl Baresip {
-    /// Starts a phone of `user@domain` whose outbound proxy is a port on 127.0.0.1, by `tcp` or `tls`.
+    /// Starts a phone of `user@domain`. Its outbound proxy is a port on 127.0.0.1, by `tcp` or `tls`.
     pub fn start(user: &str, domain: &str, proxy: u16, transport: &str) -> Self {
         Self::run(user, domain, (proxy, transport), "", "")
     }
@@ -46,14 +46,14 @@ impl Baresip {
         phone
     }
 
-    /// The same by TLS, with the media that browsers speak: ICE, DTLS-SRTP, RTP and RTCP on one port. It says a tone.
+    /// The same by TLS, with the media of browsers: ICE, DTLS-SRTP, RTP and RTCP on one port. It plays a tone.
     pub fn for_browsers(user: &str, domain: &str, proxy: u16) -> Self {
         let more =
             "module dtls_srtp.so\nmodule ice.so\nmodule ausine.so\naudio_source ausine,440\nrtcp_mux yes\n";
         Self::run(user, domain, (proxy, "tls"), more, ";mediaenc=dtls_srtp;medianat=ice")
     }
 
-    /// `more` are lines of its configuration, `account` parameters of its account.
+    /// `more` are lines of its configuration, `account` are parameters of its account.
     fn run(user: &str, domain: &str, (proxy, transport): (u16, &str), more: &str, account: &str) -> Self {
         let baresip = program("baresip", "baresip-core");
         let dir = TempDir::new().unwrap();
@@ -69,7 +69,7 @@ impl Baresip {
             fs::write(dir.path().join("accounts"), account).unwrap();
             fs::write(dir.path().join("contacts"), "").unwrap();
             let mut child = Child::start(
-                // It says everything on its standard output.
+                // Its log goes to standard output.
                 Command::new("sh")
                     .args(["-c", "exec \"$0\" \"$@\" >&2"])
                     .arg(&baresip)
@@ -93,7 +93,7 @@ impl Baresip {
         panic!("baresip does not start");
     }
 
-    /// Waits until it has registered: an event, or, if that came before we listened, what it says when asked.
+    /// Waits until it has registered. The event may have come before we listened, so the phone is asked as well.
     pub fn registered(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A cable between the browser and a port, which can be cut: the browser's network has changed.
+/// A cable between the browser and a port. When it is cut, the browser's network has changed.
 pub struct Cable {
-    /// Its end for the browser.
+    /// The port for the browser.
     pub port: u16,
     ends: Arc<Mutex<Vec<TcpStream>>>,
     unplugged: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ impl Cable {
         let kept = Arc::clone(&ends);
         let unplugged = Arc::new(AtomicBool::new(false));
         let is_unplugged = Arc::clone(&unplugged);
-        // It ends with the process of the test.
+        // The thread ends with the process of the test.
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_unplugged.load(Ordering::SeqCst) {
@@ -39,18 +39,18 @@ impl Cable {
         Self { port: own, ends, unplugged }
     }
 
-    /// Cuts every connection; new ones end at once, until [`Self::plug`].
+    /// Cuts every connection. New ones end at once, until [`Self::plug`].
     pub fn unplug(&self) {
         self.unplugged.store(true, Ordering::SeqCst);
         self.cut();
     }
 
-    /// New connections can be made again.
+    /// Lets new connections through again.
     pub fn plug(&self) {
         self.unplugged.store(false, Ordering::SeqCst);
     }
 
-    /// Cuts every connection; new ones can be made.
+    /// Cuts every connection. New ones can be made.
     pub fn cut(&self) {
         for end in self.ends.lock().unwrap().drain(..) {
             let _ = end.shutdown(Shutdown::Both);

@@ -1,4 +1,4 @@
-//! A program that a test has started, with the lines that it writes; it ends with the test.
+//! A program that a test has started, with its output lines. It ends with the test.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::PATIENCE;
 
-/// What runs now, and the test thread that it belongs to.
+/// The running programs, each with the thread of its test.
 static RUNNING: Mutex<Vec<(ThreadId, Pid)>> = Mutex::new(Vec::new());
 
-/// Ends what a test left running that has overrun its time.
+/// Ends all programs of a test that has overrun its time.
 pub fn end_all_of(test: ThreadId) {
     for (owner, pid) in RUNNING.lock().unwrap().iter() {
         if *owner == test {
@@ -24,14 +24,14 @@ pub fn end_all_of(test: ThreadId) {
     }
 }
 
-/// Ends a process at once, and whatever it has started itself: kamailio's workers would go on without it.
+/// Ends a process at once, with all its children: Kamailio's workers would go on without it.
 fn end(pid: Pid) {
     let workers = children(pid);
     let _ = kill_process(pid, Signal::KILL);
     workers.into_iter().for_each(end);
 }
 
-/// The processes that `pid` has started (proc(5), /proc/PID/stat: the parent is the second field behind the name).
+/// The children of `pid` (proc(5), /proc/PID/stat: the parent is the second field after the name).
 fn children(pid: Pid) -> Vec<Pid> {
     let parent = pid.as_raw_nonzero().to_string();
     let is_child = |stat: &str| {
@@ -45,7 +45,7 @@ fn children(pid: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// Finds a program that a test needs. A missing one fails the test and names the package that brings it.
+/// Finds a program that a test needs. A missing one fails the test and names its package.
 pub fn program(name: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -68,12 +68,12 @@ pub struct Child {
     name: String,
     process: std::process::Child,
     lines: Arc<Lines>,
-    /// Reads the lines, up to the last.
+    /// The thread that reads the lines, up to the last one.
     reader: Option<JoinHandle<()>>,
 }
 
 impl Child {
-    /// Starts `command`; its standard error is kept line by line.
+    /// Starts `command`. Its standard error is kept line by line.
     pub fn start(command: &mut Command) -> Self {
         let name = Path::new(command.get_program()).file_name().unwrap().to_string_lossy().into_owned();
         let mut process = command
@@ -101,12 +101,12 @@ impl Child {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// Everything that it has written so far.
+    /// All lines that it has written so far.
     pub fn lines(&self) -> Vec<String> {
         self.lines.all.lock().unwrap().clone()
     }
 
-    /// What it has written after `mark`.
+    /// The lines that it has written after `mark`.
     pub fn lines_since(&self, mark: usize) -> Vec<String> {
         self.lines.all.lock().unwrap().get(mark..).unwrap_or_default().to_vec()
     }
@@ -135,7 +135,7 @@ impl Child {
         }
     }
 
-    /// Whether it has ended, and how.
+    /// How it has ended. `None`: it still runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().unwrap()
     }
@@ -145,12 +145,12 @@ impl Child {
         self.wait_within(PATIENCE)
     }
 
-    /// The same, for something that takes its time.
+    /// The same, for a program that needs longer.
     pub fn wait_within(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.ended() {
-                // Its last lines may still be on their way.
+                // Its last lines may not have been read yet.
                 if let Some(reader) = self.reader.take() {
                     reader.join().unwrap();
                 }

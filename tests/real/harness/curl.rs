@@ -4,12 +4,12 @@ use std::process::{Command, Stdio};
 
 use super::program;
 
-/// What curl said.
+/// The result of curl.
 #[derive(Debug)]
 pub struct Curl {
-    /// Its exit code; see curl(1).
+    /// Its exit code (see curl(1)).
     pub code: i32,
-    /// Standard output: the body, and what `--write-out` asks for.
+    /// Standard output: the body, and the values for `--write-out`.
     pub out: String,
     /// Standard error.
     #[expect(dead_code, reason = "shown when a test fails")]

@@ -1,5 +1,5 @@
-//! LDAP messages, and a small directory of our own: it takes `domain\user` binds, which slapd refuses, and does what a
-//! test tells it.
+//! LDAP messages, and a small directory of our own. It accepts `domain\user` binds, which slapd refuses, and obeys the
+//! test.
 
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
@@ -13,10 +13,10 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{Target, Wire};
 
-/// The name of StartTLS.
+/// The object identifier of StartTLS.
 pub const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 
-/// A message in octets.
+/// A message in its octets.
 pub fn encode(id: i32, op: LdapOp) -> Vec<u8> {
     let mut octets = BytesMut::new();
     LdapCodec::default().encode(LdapMsg::new(id, op), &mut octets).unwrap();
@@ -65,17 +65,17 @@ pub fn named(id: i32, name: &str) -> Vec<u8> {
     encode(id, LdapOp::ExtendedRequest(LdapExtendedRequest { name: name.to_owned(), value: None }))
 }
 
-/// Good-bye.
+/// An unbind.
 pub fn unbind(id: i32) -> Vec<u8> {
     encode(id, LdapOp::UnbindRequest)
 }
 
-/// A result without words.
+/// A result without a message.
 pub fn result(code: LdapResultCode) -> LdapResult {
     LdapResult { code, matcheddn: String::new(), message: String::new(), referral: Vec::new() }
 }
 
-/// The next message of the other side; `None` if it has closed.
+/// The next message of the other side. `None`: the connection is closed.
 pub fn next(wire: &mut Wire) -> Option<LdapMsg> {
     let mut octets = BytesMut::new();
     let mut codec = LdapCodec::new(Some(1 << 20), None);
@@ -93,7 +93,7 @@ pub fn next(wire: &mut Wire) -> Option<LdapMsg> {
     }
 }
 
-/// The result of the next message, which answers `id`, with the name of an extended response.
+/// The result in the next message, which must answer `id`, and the name of an extended response.
 pub fn answer(wire: &mut Wire, id: i32) -> (LdapResultCode, Option<String>) {
     let LdapMsg { msgid, op, .. } = next(wire).expect("closed without an answer");
     assert_eq!(msgid, id, "{op:?}");
@@ -105,7 +105,7 @@ pub fn answer(wire: &mut Wire, id: i32) -> (LdapResultCode, Option<String>) {
     }
 }
 
-/// Entries of a search, and how it ended.
+/// The number of entries of a search, and its result.
 pub fn entries(wire: &mut Wire, id: i32) -> (usize, LdapResultCode) {
     let mut count = 0;
     loop {
@@ -119,12 +119,12 @@ pub fn entries(wire: &mut Wire, id: i32) -> (usize, LdapResultCode) {
     }
 }
 
-/// A directory that knows these names, all with `password`; a search finds `found` entries.
+/// A directory that knows these names, all with `password`. A search finds `found` entries.
 pub fn directory(names: &'static [&'static str], password: &'static str, found: usize) -> Target {
     Target::scripted(move |conn| serve(conn, names, password, found))
 }
 
-/// What [`directory`] does on a connection.
+/// Serves one connection of [`directory`].
 pub fn serve(conn: &mut Wire, names: &[&str], password: &str, found: usize) {
     while let Some(LdapMsg { msgid, op, .. }) = next(conn) {
         let answers = match op {
@@ -151,7 +151,7 @@ pub fn serve(conn: &mut Wire, names: &[&str], password: &str, found: usize) {
     }
 }
 
-/// What such a directory finds: `count` entries and the end of the search.
+/// The result of a search in such a directory: `count` entries and the end of the search.
 pub fn found(id: i32, count: usize) -> Vec<u8> {
     let mut octets: Vec<u8> = (0..count).flat_map(|number| entry(id, number)).collect();
     octets.extend(encode(id, LdapOp::SearchResultDone(result(LdapResultCode::Success))));

@@ -1,4 +1,4 @@
-//! H.323 messages, gatekeepers that say their names, and pycrate and tshark as second opinions.
+//! H.323 messages, gatekeepers that tell their names, and pycrate and tshark as second opinions.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub fn setup(destination: &str) -> Vec<u8> {
     frame(&[8, 2, 0x12, 0x34, 0x05, 0x04, 0x03, 0x80, 0x90, 0xa5], &user)
 }
 
-/// What gatekeepers and endpoints send to keep a connection alive.
+/// The keep-alives of gatekeepers and endpoints.
 pub fn keep_alives() -> Vec<Vec<u8>> {
     vec![
         KEEP_ALIVE.to_vec(),
@@ -44,35 +44,35 @@ pub fn keep_alives() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A RegistrationRequest that only keeps alive, at this gatekeeper.
+/// A keep-alive RegistrationRequest for this gatekeeper.
 pub fn keep_alive_at(identifier: &str) -> Vec<u8> {
-    // No nonStandardData, no aliases, an identifier; extended.
+    // No nonStandardData, no aliases, an identifier. It is extended.
     let mut ras = vec![0x0e, 0x40, 0, 6];
     ras.extend(PROTOCOL_IDENTIFIER);
-    // Not discovered, no addresses; a terminal, and behind its last bits the identifier's length, in seven.
+    // Not discovered, no addresses, a terminal. In the next seven bits follows the identifier's length.
     ras.extend([0, 0, 0, 2]);
     let length = u16::try_from(identifier.encode_utf16().count() - 1).unwrap();
     ras.extend((length << 6).to_be_bytes());
     ras.extend(identifier.encode_utf16().flat_map(u16::to_be_bytes));
-    // The vendor; six additions, of which the last one is there.
+    // The vendor. Of six additions only the last one is present.
     ras.extend([0, 4, 0, 0, 0, 0x0a, 0x08, 1, 0x80]);
     tunnel(&[&ras])
 }
 
-/// Registrations at `dvl-ckl2.net` in forms that other readers read and no device sends.
+/// Registrations at `dvl-ckl2.net` in forms that other readers accept and no device sends.
 pub fn hidden() -> Vec<(&'static str, Vec<u8>)> {
     let usual = ras::request(1, "dvl-ckl2.net", "boss");
     let at = |from: usize, to: usize, octets: &[u8]| {
         let signal = [&usual[4..from], octets, &usual[to..]].concat();
         let mut signal = signal;
-        // Where the User-user element begins, and how long it is now.
+        // Where the User-user element begins, and its new length.
         let start = signal.windows(2).position(|part| part == [0x7e, 0]).unwrap();
         let length = u16::try_from(signal.len() - start - 3).unwrap().to_be_bytes();
         signal[start + 1..start + 3].copy_from_slice(&length);
         let length = u16::try_from(signal.len() + 4).unwrap().to_be_bytes();
         [&[3, 0], &length[..], &signal].concat()
     };
-    // The octets of the information begin here, the additions' map six octets later.
+    // Here the octets of the information begin. The bitmap of additions is six octets later.
     let user = 4 + 5 + 4;
     let open = user + 8;
     let len = usual.len();
@@ -101,7 +101,7 @@ pub fn hidden() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The next message of the other side; `None` if it has closed.
+/// The next message of the other side. `None`: the connection is closed.
 pub fn next_message(wire: &mut Wire) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     loop {
@@ -127,7 +127,7 @@ pub fn gatekeeper(name: &'static str) -> Target {
     Target::scripted(move |conn| serve(conn, name))
 }
 
-/// What [`gatekeeper`] does on a connection.
+/// Serves one connection of [`gatekeeper`].
 pub fn serve(wire: &mut Wire, name: &str) {
     while let Some(octets) = next_message(wire) {
         if let Inspect::Found { ask: Ask::Registration(registration), .. } =
@@ -139,7 +139,7 @@ pub fn serve(wire: &mut Wire, name: &str) {
     }
 }
 
-/// Who confirms; the test fails if nobody does.
+/// The name of the confirming gatekeeper. The test fails if there is no confirmation.
 pub fn confirmed_by(wire: &mut Wire) -> String {
     let answer = next_message(wire).expect("an answer");
     ras::confirmed_by(&answer).unwrap_or_else(|| panic!("{answer:02x?}"))
@@ -167,7 +167,7 @@ pub struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    /// Starts one; with TLS, if it is given the files of a chain and a key.
+    /// Starts one. With the files of a chain and a key it uses TLS.
     pub fn start(files: &[&str]) -> Self {
         let child = Child::start(&mut peer(&[&["gatekeeper"], files].concat()));
         let mut port = None;
@@ -178,23 +178,22 @@ impl Gatekeeper {
         Self { port: port.unwrap(), child }
     }
 
-    /// Waits for a line of what it read.
+    /// Waits for a line about a message that it has read.
     pub fn line(&self, parts: &[&str]) -> String {
         self.child.line_after(0, parts)
     }
 }
 
-/// What tshark reads in octets of a call signalling connection: the summary of each message. The test fails if one is
-/// malformed.
+/// tshark's summary of each message in octets of a call signalling connection. The test fails if one is malformed.
 pub fn dissected(octets: &[u8]) -> String {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("h323.pcap");
-    // pcap, raw IP; then one segment after the other (RFC 791 §3.1, RFC 9293 §3.1).
+    // pcap with raw IP, and one segment after the other (RFC 791 §3.1, RFC 9293 §3.1).
     let mut pcap = [0xa1b2_c3d4_u32, 0x0002_0004, 0, 0, 0x0004_0000, 101].map(u32::to_be_bytes).concat();
     let mut sequence = 1_u32;
     let mut rest = octets;
     while !rest.is_empty() {
-        // A message a segment: tshark takes a segment that begins with an empty TPKT for something else.
+        // Each message has its own segment, because tshark misreads a segment that begins with an empty TPKT.
         let (segment, more) = rest.split_at(size(rest).unwrap().unwrap());
         rest = more;
         let length = u16::try_from(segment.len() + 40).unwrap();

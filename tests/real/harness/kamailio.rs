@@ -1,4 +1,4 @@
-//! A real Kamailio as a PBX's registrar: digest authentication, and calls to phones down the connections on which they
+//! A real Kamailio as a PBX's registrar: digest authentication, and calls to phones by the connections on which they
 //! registered.
 
 use std::fs;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{Child, TestCa, eventually, free_port, program};
 
-/// Everybody's password.
+/// The password of all users.
 pub const PASSWORD: &str = "secret";
 
 /// A running Kamailio.
@@ -29,28 +29,29 @@ impl Kamailio {
         Self::advertising(domain, None)
     }
 
-    /// Starts one that calls itself by Portward's outside ports, plain and TLS, where it records its route: what an
-    /// administrator does who leaves `sip.public_address` empty.
+    /// Starts one that names itself by Portward's outside ports, plain and TLS, when it records its route. An
+    /// administrator who leaves `sip.public_address` empty configures a PBX so.
     pub fn advertising(domain: &str, outside: Option<(u16, u16)>) -> Self {
         Self::run(domain, outside, false, "")
     }
 
-    /// Starts one that asks nobody who comes by its plain port for a password, because Portward has asked.
+    /// Starts one that asks clients of its plain port for no password, because Portward has asked.
     pub fn trusting(domain: &str) -> Self {
         Self::run(domain, None, false, "proto == TLS && ")
     }
 
-    /// Starts one whose TLS port takes nobody without a certificate of the shared test CA, and says whose it is.
+    /// Starts one whose TLS port demands a certificate of the shared test CA. It logs the certificate's name.
     pub fn demanding(domain: &str) -> Self {
         Self::run(domain, None, true, "")
     }
 
-    /// Starts one that asks for ephemeral credentials itself, by its module `auth_ephemeral`, and answers 200 to whoever has one.
+    /// Starts one that itself demands ephemeral credentials, by its module `auth_ephemeral`, and answers 200 to every
+    /// valid one.
     pub fn ephemeral(domain: &str, secret: &str) -> Self {
         Self::run_with(domain, |ports, dir, modules| ephemeral(domain, secret, ports, (dir, modules)))
     }
 
-    /// `asked` is a condition for asking for passwords.
+    /// `asked` is the condition under which it asks for a password.
     fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool, asked: &str) -> Self {
         Self::run_with(domain, |ports, dir, modules| {
             config(domain, ports, outside, demands, dir, modules).replace("ASKED ", asked)
@@ -83,13 +84,13 @@ impl Kamailio {
         self.child.wait();
     }
 
-    /// Starts it again on the same ports, with nothing in its memory.
+    /// Starts it again on the same ports. Its memory is empty.
     pub fn go_on(&mut self) {
         self.child = launch(&program("kamailio", "kamailio"), self.dir.path());
         assert!(listens(&mut self.child, [self.plain, self.tls]), "{:?}", self.child.lines());
     }
 
-    /// Waits until it has said that it saved so many registrations, and fails the test if it saved more. A phone may have its
+    /// Waits until its log has reported this many saved registrations. More of them fail the test. A phone may have its
     /// answer before the line of the log is read.
     pub fn has_registered(&self, wanted: usize) {
         let saved = || self.child.lines().iter().filter(|line| line.contains("SAVED ")).count();
@@ -109,7 +110,7 @@ fn launch(kamailio: &Path, dir: &Path) -> Child {
     Child::start(command.arg("-w").arg(dir))
 }
 
-/// Waits until it listens on these ports; `false`: it has ended.
+/// Waits until it listens on these ports. `false`: it has ended.
 fn listens(child: &mut Child, ports: [u16; 2]) -> bool {
     let mut ended = None;
     eventually("kamailio listens", || {
@@ -120,7 +121,7 @@ fn listens(child: &mut Child, ports: [u16; 2]) -> bool {
     ended.is_none()
 }
 
-/// Where Debian keeps a module, and with it all others.
+/// The folder in which Debian keeps this module and all others.
 pub fn module_folder(module: &str, package: &str) -> String {
     let folders =
         fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join("kamailio/modules"));

@@ -1,5 +1,5 @@
-//! A service manager: hears what the daemon says (sd_notify(3)), keeps its sockets, and passes them to the next one
-//! (sd_listen_fds(3)), as systemd does.
+//! A service manager: it gets the daemon's messages (sd_notify(3)), keeps its sockets, and passes them to the next
+//! daemon (sd_listen_fds(3)), as systemd does.
 
 use std::fs;
 use std::io::IoSliceMut;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use super::eventually;
 
-/// Moves the descriptors that are named before `--` to 3 and so on, and becomes the program behind it.
+/// Moves the descriptors that are named before `--` to 3 and so on, and executes the program after it.
 const PASS: &str = r#"
 number=3
 while [ "$1" != -- ]; do eval "exec $number<&$1 $1<&-"; number=$((number + 1)); shift; done
@@ -26,10 +26,10 @@ shift
 export LISTEN_PID=$$ LISTEN_FDS=$((number - 3))
 exec "$@"
 "#;
-/// Above all that the daemon's own start needs, so that moving one never closes another.
+/// A descriptor above all that the daemon's start uses, so that moving one never closes another.
 const HIGH: RawFd = 100;
 
-/// A manager that listens until it is dropped.
+/// A manager that receives messages until it is dropped.
 pub struct ServiceManager {
     dir: TempDir,
     heard: Arc<Mutex<Vec<String>>>,
@@ -45,11 +45,11 @@ impl ServiceManager {
         this
     }
 
-    /// A manager that does not read yet what it is told; the socket is for [`Self::listen`].
+    /// A manager that does not read its messages yet. The socket is for [`Self::listen`].
     pub fn silent() -> (Arc<Self>, UnixDatagram) {
         let dir = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(dir.path().join("notify")).unwrap();
-        // As systemd's: a service of any user reaches it.
+        // As with systemd's, a service of any user can reach it.
         for path in [dir.path().to_owned(), dir.path().join("notify")] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
         }
@@ -58,14 +58,14 @@ impl ServiceManager {
         (this, socket)
     }
 
-    /// Fills what the kernel holds for a manager that does not read: the next sender has to wait.
+    /// Fills the kernel's buffer of a manager that does not read. The next sender must wait.
     pub fn fill(&self) {
         let sender = UnixDatagram::unbound().unwrap();
         sender.set_nonblocking(true).unwrap();
         while sender.send_to(b"STATUS=filled\n", self.socket()).is_ok() {}
     }
 
-    /// Begins to read.
+    /// Starts reading.
     pub fn listen(&self, socket: UnixDatagram) {
         let (heard, store) = (Arc::clone(&self.heard), Arc::clone(&self.store));
         thread::spawn(move || {
@@ -76,17 +76,17 @@ impl ServiceManager {
         });
     }
 
-    /// From the next start on it wants to hear within so many microseconds that the daemon is alive.
+    /// From the next start on the manager wants a sign of life within that many microseconds.
     pub fn watch(&self, micros: u64) {
         *self.watchdog.lock().unwrap() = Some(micros);
     }
 
-    /// How many messages there were.
+    /// The number of messages so far.
     pub fn mark(&self) -> usize {
         self.heard.lock().unwrap().len()
     }
 
-    /// Every message after `mark`: its lines, in their order.
+    /// Every message after `mark`, with its lines in order.
     pub fn heard_since(&self, mark: usize) -> Vec<String> {
         self.heard.lock().unwrap().get(mark..).unwrap_or_default().to_vec()
     }
@@ -102,7 +102,7 @@ impl ServiceManager {
         found.unwrap()
     }
 
-    /// Waits until the store holds just these.
+    /// Waits until the store has exactly these sockets.
     pub fn stores(&self, names: &[&str]) {
         let mut wanted: Vec<_> = names.iter().map(ToString::to_string).collect();
         wanted.sort();
@@ -118,7 +118,8 @@ impl ServiceManager {
         self.store.lock().unwrap().push((name.to_owned(), socket.into()));
     }
 
-    /// `program`, to be started with the store's sockets: copies for the child, to be dropped when it has been started.
+    /// A command for `program` with the store's sockets. The returned copies are for the child. Drop them after the
+    /// start.
     pub fn command(&self, program: &str) -> (Command, Vec<OwnedFd>) {
         let store = self.store.lock().unwrap();
         let mut command = Command::new("bash");
@@ -144,7 +145,7 @@ impl ServiceManager {
     }
 }
 
-/// One message, with the descriptors that came beside it.
+/// Receives one message, with its descriptors.
 fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
     let mut text = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
@@ -160,7 +161,7 @@ fn receive(socket: &UnixDatagram) -> Option<(String, Vec<OwnedFd>)> {
     Some((String::from_utf8_lossy(&text[..got.bytes]).into_owned(), sockets))
 }
 
-/// FDSTORE=1 adds, FDSTOREREMOVE=1 takes away by name.
+/// FDSTORE=1 adds sockets, FDSTOREREMOVE=1 removes those with a name.
 fn apply(said: &str, sockets: Vec<OwnedFd>, store: &mut Vec<(String, OwnedFd)>) {
     let named = said.lines().find_map(|line| line.strip_prefix("FDNAME=")).unwrap_or("stored");
     if said.lines().any(|line| line == "FDSTORE=1") {

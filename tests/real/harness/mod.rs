@@ -1,7 +1,6 @@
-//! What the tests stand on: the real program, real servers, targets that record, clients that send exact bytes.
+//! The tests' harness: the real program, real servers, targets that record, clients that send exact octets.
 //!
-//! Everything is on loopback, everything that is waited for has a deadline, and every process that a test starts
-//! ends with the test.
+//! Everything is on loopback, every wait has a deadline, and every process that a test starts ends with the test.
 
 pub mod baresip;
 mod cable;
@@ -46,10 +45,10 @@ pub use tls::{Identity, TestCa, client_config, client_config_with};
 pub use websocket::{WebSocketEcho, web_socket};
 pub use wire::{Message, Wire};
 
-/// How long a test waits for something that should come at once: long, because machines are shared.
+/// How long a test waits for an immediate event. It is long, because machines are shared.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Runs a test body under a time limit of its own. What it started is ended if it hangs.
+/// Runs a test body under its own time limit. If it hangs, its programs are ended.
 pub fn within<T: Send + 'static>(seconds: u64, body: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, finished) = channel();
     let thread = thread::current();
@@ -83,10 +82,10 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A port on which nobody listens.
+/// A free port.
 ///
-/// The kernel will not give it to anyone else for a while, because a connection to it rests in TIME_WAIT; a
-/// server that sets SO_REUSEADDR can still take it.
+/// The kernel does not give it to another program for a while, because a connection to it is in TIME_WAIT. A server
+/// that sets SO_REUSEADDR can still use it.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

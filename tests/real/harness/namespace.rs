@@ -1,7 +1,7 @@
-//! Network namespaces: machines with networks of their own, which nothing outside them sees.
+//! Network namespaces: machines with networks of their own, which are invisible from outside.
 //!
-//! A namespace has no name. It lives as long as a process in it, and that one ends with the test, however it ends. What
-//! is started in it sees a `/run` of its own as well; all other files are those of the machine.
+//! A namespace has no name. It lives as long as a process in it. That process ends with the test, however the test
+//! ends. Programs in it also have a `/run` of their own. All other files are those of the machine.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,17 +14,17 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Child, eventually, program};
 
-/// Who keeps the namespaces alive; five minutes are more than any test may take.
+/// The process that keeps a namespace alive. Five minutes are more than any test may take.
 const HOLDER: &str =
     "mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && echo ready >&2 && exec sleep 300";
 
-/// A network namespace, with loopback and nothing else in it at first.
+/// A network namespace. At first it has only loopback.
 pub struct Namespace {
     holder: Child,
 }
 
 impl Namespace {
-    /// Makes one. Where that is not possible the test fails and says what is missing.
+    /// Makes a namespace. If that is impossible the test fails and says what is missing.
     pub fn new() -> Self {
         assert!(
             geteuid().is_root(),
@@ -43,8 +43,8 @@ impl Namespace {
         Self { holder }
     }
 
-    /// Makes one that has an interface with the address 192.0.2.10, which leads nowhere: baresip and browsers send sound over
-    /// no other than such.
+    /// Makes a namespace that has an interface with the address 192.0.2.10, which leads nowhere. baresip and browsers
+    /// send sound only over such an interface.
     pub fn with_interface() -> Self {
         let namespace = Self::new();
         namespace.run("ip link add eth0 type veth peer name nowhere");
@@ -54,19 +54,19 @@ impl Namespace {
         namespace
     }
 
-    /// The process that keeps it alive: `ip link … netns PID` moves interfaces here.
+    /// The process that keeps it alive. `ip link … netns PID` moves interfaces into it.
     pub fn pid(&self) -> String {
         self.holder.pid().as_raw_nonzero().to_string()
     }
 
-    /// A command that runs in it, in the folder `/`; the process that it starts is the program itself.
+    /// A command that runs in it, in the folder `/`. The started process is the program itself.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid(), "--net", "--mount", "--"]).arg(program);
         command
     }
 
-    /// Runs a command, its words divided by spaces, which must succeed; what it said.
+    /// Runs a command, given as words with spaces between them. It must succeed. Returns its output.
     pub fn run(&self, line: &str) -> String {
         let mut words = line.split(' ');
         let output = self.command(words.next().unwrap()).args(words).output().unwrap();
@@ -75,7 +75,7 @@ impl Namespace {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Runs code of the test in it: sockets that are opened there stay there, and so do threads that are started.
+    /// Runs code of the test in it. Sockets that are opened there stay there, and so do threads that are started.
     pub fn inside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         let network = File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
         let enter = || {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Child, Identity, TestCa, eventually, free_port, program};
 
-/// A running nginx. Its answers tell its name, the port that was reached, and the request as it saw it.
+/// A running nginx. Its answers have its name, the reached port, and the request as it saw it.
 pub struct Nginx {
     /// Its plain port.
     pub plain: u16,
@@ -19,7 +19,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one that calls itself `name`, with a certificate for that name of the shared test CA.
+    /// Starts one with this `name`, and with a certificate for the name from the shared test CA.
     pub fn start(name: &str) -> Self {
         Self::start_as(name, &TestCa::shared().issue(&[name]))
     }
@@ -29,7 +29,7 @@ impl Nginx {
         Self::with_config(identity, |plain, tls, dir| config(name, plain, tls, dir))
     }
 
-    /// Starts one with a configuration of the test's own, made from its plain port, its TLS port and its folder.
+    /// Starts one with the test's own configuration, made from its plain port, its TLS port and its folder.
     pub fn with_config(identity: &Identity, config: impl Fn(u16, u16, &str) -> String) -> Self {
         let nginx = program("nginx", "nginx");
         let dir = TempDir::new().unwrap();

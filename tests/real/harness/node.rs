@@ -1,8 +1,8 @@
-//! What the tests have from npm, `target/node`.
+//! The npm packages for the tests, `target/node`.
 
 use std::path::{Path, PathBuf};
 
-/// A file there. A missing one fails the test and names the command that makes it.
+/// A file of these packages. A missing one fails the test and names the command that makes it.
 pub fn node_file(name: &str) -> PathBuf {
     let node = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("node");
     let wanted = std::fs::read_to_string("scripts/node/package-lock.json").unwrap();

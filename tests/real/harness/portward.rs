@@ -22,7 +22,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_portward");
 /// A user and a group that no machine has.
 pub const OTHER: u32 = 64_321;
 
-/// A configuration in a folder of its own: change it, then [`Setup::start`].
+/// A configuration in a folder of its own. Change it, then call [`Setup::start`].
 pub struct Setup {
     dir: TempDir,
     settings: BTreeMap<String, String>,
@@ -32,39 +32,38 @@ pub struct Setup {
     ports: BTreeMap<&'static str, u16>,
 }
 
-/// What it is started in.
+/// The surroundings in which it is started.
 enum Surroundings {
     Usual,
     OneProcessor,
     Descriptors(u32),
-    /// The folder of its configuration, which is named without it.
+    /// In the folder of its configuration, with the configuration as a bare file name.
     Folder,
-    /// The network namespace of a process.
+    /// In the network namespace of a process.
     Namespace(String),
     Manager(Arc<ServiceManager>),
 }
 
 impl Setup {
-    /// A setting by its dotted key, the value as TOML.
+    /// Sets a value, given in TOML, for a dotted key.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
         self
     }
 
-    /// Runs on one processor, so that there is one worker, and every connection to a target that it keeps is at hand
-    /// for every client.
+    /// Runs on one processor. So there is one worker, and every client can use every kept connection to a target.
     pub fn one_worker(mut self) -> Self {
         self.surroundings = Surroundings::OneProcessor;
         self
     }
 
-    /// Gives it so many file descriptors and no more.
+    /// Gives it this many file descriptors.
     pub fn descriptors(mut self, count: u32) -> Self {
         self.surroundings = Surroundings::Descriptors(count);
         self
     }
 
-    /// Runs it in the folder of its configuration, which it is given as a bare file name.
+    /// Runs it in the folder of its configuration, with the configuration as a bare file name.
     pub fn relative(mut self) -> Self {
         self.surroundings = Surroundings::Folder;
         self
@@ -76,20 +75,20 @@ impl Setup {
         self
     }
 
-    /// Runs it as a user that is not root, to whom everything in the folder belongs: [`OTHER`] if the tests run as root, else
-    /// whoever runs them.
+    /// Runs it as a user other than root, who owns everything in the folder. If the tests run as root this is
+    /// [`OTHER`], otherwise it is the user of the tests.
     pub fn unprivileged(mut self) -> Self {
         self.as_user = true;
         self
     }
 
-    /// Runs it in a network namespace: [`Portward::http`] and its like say nothing of where it can be reached then.
+    /// Runs it in a network namespace. There [`Portward::http`] and similar ports cannot be reached from outside.
     pub fn inside(mut self, namespace: &Namespace) -> Self {
         self.surroundings = Surroundings::Namespace(namespace.pid());
         self
     }
 
-    /// Listens for a service as well, by its key under `[listen]`; the port is [`Portward::port`].
+    /// Also listens for a service, given by its key under `[listen]`. The port is [`Portward::port`].
     pub fn listen(mut self, service: &'static str) -> Self {
         let port = free_port();
         self.ports.insert(service, port);
@@ -97,23 +96,23 @@ impl Setup {
             .set("log.forwarded", "\"all\"")
     }
 
-    /// Adds a server certificate NAME.crt of the shared test CA; the first takes the place of the usual one.
+    /// Adds a server certificate NAME.crt of the shared test CA. The first one replaces the usual certificate.
     pub fn certificate(mut self, name: &str, names: &[&str]) -> Self {
         self.certificates.push((name.to_owned(), names.iter().map(|name| (*name).to_owned()).collect()));
         self
     }
 
-    /// The folder in which everything is.
+    /// The folder of all its files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Writes the files without starting anything, for the other commands; the configuration's file.
+    /// Writes the files for the other commands, without starting a daemon. Returns the configuration's file.
     pub fn write(&self) -> PathBuf {
         self.write_with(free_port(), free_port())
     }
 
-    /// Tries to start the daemon, which is expected to end by itself; its exit code and what it said.
+    /// Starts the daemon and expects it to end by itself. Returns its exit code and its output.
     pub fn fails_to_start(&self, config: &Path) -> (Option<i32>, String) {
         let (mut daemon, _copies) = self.command();
         let mut child = Child::start(daemon.args(["run", "--config"]).arg(config));
@@ -133,7 +132,7 @@ impl Setup {
             };
             let mut child = Child::start(daemon.args(["run", "--config"]).arg(named));
             drop(copies);
-            // Its own word is taken for it: a connection to see whether it listens would leave lines in its log.
+            // Its own message is enough. A connection that tests whether it listens would leave lines in its log.
             let mut ended = None;
             eventually("portward listens", || {
                 ended = child.ended();
@@ -148,7 +147,7 @@ impl Setup {
         panic!("no free port for portward");
     }
 
-    /// The program as it is to be started, and the sockets that are for it.
+    /// The command that starts the program, and the sockets for it.
     fn command(&self) -> (Command, Vec<OwnedFd>) {
         let other = (self.as_user && geteuid().is_root()).then(|| as_other(self.dir()));
         let program = other.as_deref().unwrap_or(PROGRAM);
@@ -184,7 +183,7 @@ impl Setup {
     }
 }
 
-/// The program, on the first processor that we may use.
+/// The program, on the first processor that the tests may use.
 fn on_one_processor() -> Command {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
@@ -201,8 +200,8 @@ fn in_folder(folder: &Path) -> Command {
     command
 }
 
-/// A program that becomes [`OTHER`] and then the one under test, which is in a place that every user can reach. The folder
-/// is that user's.
+/// A script that becomes [`OTHER`] and then executes the program, from a place that every user can reach. The folder
+/// belongs to that user.
 fn as_other(folder: &Path) -> String {
     let (reachable, wrapper) = (folder.join("portward"), folder.join("portward-as-other"));
     if !reachable.exists() {
@@ -220,7 +219,7 @@ fn as_other(folder: &Path) -> String {
     wrapper.to_str().unwrap().to_owned()
 }
 
-/// Gives everything to [`OTHER`] that it has not got already. What is in a folder of its own stays as it is.
+/// Gives everything to [`OTHER`] that is not that user's yet. A folder of another owner stays as it is.
 fn give_away(path: &Path) {
     let there = fs::symlink_metadata(path).unwrap();
     if there.is_dir() {
@@ -235,14 +234,14 @@ fn give_away(path: &Path) {
     lchown(path, Some(OTHER), Some(OTHER)).unwrap();
 }
 
-/// The program with so many file descriptors.
+/// The program with a limit of file descriptors.
 fn with_descriptors(count: u32) -> Command {
     let mut command = Command::new(program("prlimit", "util-linux"));
     command.args([&format!("--nofile={count}:{count}"), PROGRAM]);
     command
 }
 
-/// The program in the network namespace of that process.
+/// The program in the network namespace of a process.
 fn in_namespace(pid: &str) -> Command {
     let mut command = Command::new(program("nsenter", "util-linux"));
     command.args(["--target", pid, "--net", "--mount", "--", PROGRAM]);
@@ -303,17 +302,17 @@ impl Portward {
         Wire::tls(self.https, name)
     }
 
-    /// The port of a service that [`Setup::listen`] was told of.
+    /// The port of a service, if [`Setup::listen`] was called for it.
     pub fn port(&self, service: &str) -> u16 {
         self.setup.ports[service]
     }
 
-    /// One client after the other, on the plain port and on the TLS port: each connects when its turn comes.
+    /// One client after the other, on the plain port and on the TLS port. Each connects when its turn comes.
     pub fn both(&self, name: &'static str) -> impl Iterator<Item = Wire> {
         [false, true].into_iter().map(move |tls| if tls { self.tls(name) } else { self.plain() })
     }
 
-    /// A connection to the TLS port that speaks no TLS yet.
+    /// A connection to the TLS port on which TLS has not begun yet.
     pub fn plain_to_tls(&self) -> Wire {
         Wire::plain(self.https)
     }
@@ -323,47 +322,47 @@ impl Portward {
         self.setup.dir().join("portward.toml")
     }
 
-    /// The folder in which everything is.
+    /// The folder of all its files.
     pub fn dir(&self) -> &Path {
         self.setup.dir()
     }
 
-    /// Writes other rules; nothing is reloaded yet.
+    /// Writes other rules. They are not reloaded yet.
     pub fn write_rules(&self, rules: &str) {
-        // In one step, as an administrator's editor does it: a reload never sees half a file.
+        // In one step, as an administrator's editor does it. So a reload never sees half a file.
         let new = self.dir().join("test.toml.new");
         fs::write(&new, rules).unwrap();
         fs::rename(new, self.dir().join("rules/test.toml")).unwrap();
     }
 
-    /// Any signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.child.lock().unwrap().signal(signal);
     }
 
-    /// SIGHUP.
+    /// Sends SIGHUP.
     pub fn hang_up(&self) {
         self.child.lock().unwrap().signal(Signal::HUP);
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.child.lock().unwrap().signal(Signal::TERM);
     }
 
-    /// From the next start on it runs as another user than root: [`Setup::unprivileged`].
+    /// From the next start on it runs as a user other than root: [`Setup::unprivileged`].
     pub fn unprivileged(mut self) -> Self {
         self.setup.as_user = true;
         self
     }
 
-    /// From the next start on it runs as whoever runs the tests.
+    /// From the next start on it runs as the user of the tests.
     pub fn privileged(mut self) -> Self {
         self.setup.as_user = false;
         self
     }
 
-    /// Stops it and starts it again with the same files; the ports of HTTP are others.
+    /// Stops it and starts it again with the same files. The ports of HTTP change.
     pub fn restart(self) -> Self {
         if self.child.lock().unwrap().ended().is_none() {
             self.terminate();
@@ -378,7 +377,7 @@ impl Portward {
         self.restart()
     }
 
-    /// Waits until it has ended by itself; its exit code.
+    /// Waits until it has ended by itself. Returns its exit code.
     pub fn wait(&self) -> Option<i32> {
         self.child.lock().unwrap().wait().code()
     }
@@ -437,11 +436,11 @@ impl Portward {
         line.split_whitespace().nth(1).unwrap().to_owned()
     }
 
-    /// How many sockets it holds.
+    /// How many sockets it has open.
     pub fn sockets(&self) -> usize {
         let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
         let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-        // One may be closed while the folder is read.
+        // A socket may be closed while the folder is read.
         let links = links.filter_map(|link| fs::read_link(link.unwrap().path()).ok());
         links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
     }
@@ -453,7 +452,7 @@ impl Portward {
 }
 
 impl Portward {
-    /// Processor time so far, in hundredths of a second (proc(5): user and system time).
+    /// The processor time so far, in hundredths of a second (proc(5): user and system time).
     pub fn processor_ticks(&self) -> u64 {
         let pid = self.child.lock().unwrap().pid().as_raw_nonzero();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -462,7 +461,7 @@ impl Portward {
     }
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Output {
     /// Its exit code.

@@ -17,7 +17,7 @@ pub fn request_to(method: &str, from: &str, to: &str, more: &str, body: &str) ->
     )
 }
 
-/// The answer to a request: its own lines, and that of the server.
+/// The answer to a request. It copies lines of the request, and adds the name of the server.
 pub fn answer(request: &Message, status: &str, server: &str) -> String {
     let copied = ["via", "record-route", "from", "to", "call-id", "cseq"];
     let lines = request.headers.iter().filter(|(name, _)| copied.contains(&&*name.to_lowercase()));
@@ -30,7 +30,7 @@ pub fn answer(request: &Message, status: &str, server: &str) -> String {
     format!("SIP/2.0 {status}\r\n{lines}Server: {server}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// The next message that is more than a keep-alive; `None` at the end.
+/// The next message that is not a keep-alive. `None`: the connection has ended.
 pub fn next_message(wire: &mut Wire) -> Option<Message> {
     loop {
         let message = wire.try_request()?;
@@ -40,12 +40,12 @@ pub fn next_message(wire: &mut Wire) -> Option<Message> {
     }
 }
 
-/// A PBX that answers 200 to every request but ACK, and says its name.
+/// A PBX that answers 200 to every request except ACK, and tells its name.
 pub fn pbx(name: &'static str) -> Target {
     Target::scripted(move |conn| serve(conn, name))
 }
 
-/// What [`pbx`] does on a connection.
+/// Serves one connection of [`pbx`].
 pub fn serve(wire: &mut Wire, name: &str) {
     while let Some(request) = next_message(wire) {
         if request.method() == "ACK" || request.start.starts_with("SIP/2.0") {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{Child, TestCa, eventually, free_port, program};
 
-/// What everybody's password is.
+/// The password of all users.
 pub const PASSWORD: &str = "s3cret-of-all";
 
 /// A running slapd with two databases.
@@ -20,24 +20,24 @@ pub struct Slapd {
     pub plain: u16,
     /// Its TLS port.
     pub tls: u16,
-    // Ends before its folder goes.
+    // It ends before its folder is removed.
     child: Child,
     _dir: TempDir,
 }
 
 impl Slapd {
-    /// Starts one for `suffix` (as `dc=example,dc=net`), with `cn=contacts`, `people` persons `uid=user1` and so on, and
-    /// Stops it in its tracks: its port still takes connections and what is sent on them, and nothing is answered.
+    /// Stops the process. Its port still accepts connections and octets, but nothing is answered.
     pub fn hang(&self) {
         self.child.signal(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn go_on(&self) {
         self.child.signal(Signal::CONT);
     }
 
-    /// with a database `o=extern`, which is in no domain, with a `uid=guest`. `description` of the suffix says `name`.
+    /// Starts one for `suffix` (such as `dc=example,dc=net`), with `cn=contacts` and `people` persons `uid=user1` and so on. A
+    /// second database `o=extern`, which is in no domain, has `uid=guest`. The suffix has `name` as its `description`.
     pub fn start(name: &str, suffix: &str, people: usize) -> Self {
         let (slapd, slapadd) = (program("slapd", "slapd"), program("slapadd", "slapd"));
         let dir = TempDir::new().unwrap();
@@ -128,10 +128,10 @@ fn guest() -> String {
     )
 }
 
-/// What a tool said.
+/// The result of a tool.
 #[derive(Debug)]
 pub struct Said {
-    /// Its exit code: the LDAP result, or 255 (as -1) without an answer.
+    /// Its exit code: the LDAP result, or 255 (for -1) without an answer.
     pub code: i32,
     /// Standard output.
     pub out: String,

@@ -1,4 +1,4 @@
-//! Targets made to measure: they record every connection and every byte, and answer what the test says.
+//! Targets for tests: they record every connection and every octet, and answer as the test says.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
@@ -13,7 +13,7 @@ use super::{Identity, Message, Wire};
 /// A connection as the target sees it.
 pub struct Conn {
     wire: Wire,
-    /// Which of the target's connections it is, from 0.
+    /// The number of the connection at this target, from 0.
     pub number: usize,
 }
 
@@ -39,13 +39,13 @@ struct Seen {
     forgets: AtomicBool,
 }
 
-/// A listening target; it stops listening when dropped.
+/// A listening target. It stops listening when it is dropped.
 pub struct Target {
     address: SocketAddr,
     seen: Arc<Seen>,
 }
 
-/// A target that never answers: the proof that nothing arrived.
+/// A target that never answers. It shows whether anything arrived.
 pub type Recorder = Target;
 
 impl Target {
@@ -54,7 +54,7 @@ impl Target {
         Self::scripted(|conn| while !conn.some().is_empty() {})
     }
 
-    /// Listens on 127.0.0.1 and lets `script` speak on every connection.
+    /// Listens on 127.0.0.1 and runs `script` on every connection.
     pub fn scripted(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, None, script)
     }
@@ -64,7 +64,7 @@ impl Target {
         Self::listen(Ipv4Addr::LOCALHOST, Some(identity), script)
     }
 
-    /// Answers every request with what `answer` makes of it, bytes as they are; connections are kept.
+    /// Answers every request with the octets that `answer` makes of it. Connections are kept.
     pub fn http<B: AsRef<[u8]>>(answer: impl Fn(&Message, usize) -> B + Send + Sync + 'static) -> Self {
         Self::http_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), answer)
     }
@@ -89,7 +89,7 @@ impl Target {
         Self::http(move |_, _| ok(name))
     }
 
-    /// Answers every request with the request as it was received, the body left out.
+    /// Answers every request with the request as it was received, without its body.
     pub fn mirror() -> Self {
         Self::http(|request, _| ok(&mirrored(request)))
     }
@@ -103,7 +103,7 @@ impl Target {
         Self::listen_at(SocketAddr::from((ip, 0)), identity, script)
     }
 
-    /// The same on a port of the test's choice: that of another target on another address.
+    /// The same on a port of the test's choice, which another target may use on another address.
     pub fn listen_at(
         address: SocketAddr,
         identity: Option<&Identity>,
@@ -134,13 +134,13 @@ impl Target {
         Self { address, seen }
     }
 
-    /// Does not keep what it receives: for large bodies.
+    /// Stops recording the received octets, for large bodies.
     pub fn forgetful(self) -> Self {
         self.seen.forgets.store(true, Ordering::SeqCst);
         self
     }
 
-    /// Where it listens.
+    /// The port on which it listens.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -155,18 +155,18 @@ impl Target {
         self.seen.received.lock().unwrap().iter().map(Vec::len).sum()
     }
 
-    /// What it has received on one connection, from 0.
+    /// The octets that it has received on one connection, counted from 0.
     pub fn received(&self, number: usize) -> Vec<u8> {
         self.seen.received.lock().unwrap().get(number).cloned().unwrap_or_default()
     }
 
-    /// Everything that it has received, as text.
+    /// All octets that it has received, as text.
     pub fn transcript(&self) -> String {
         let received = self.seen.received.lock().unwrap();
         received.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
     }
 
-    /// Whether the script of that connection is done.
+    /// Whether the script of that connection has ended.
     pub fn closed(&self, number: usize) -> bool {
         self.seen.closed.lock().unwrap().contains(&number)
     }
@@ -200,7 +200,7 @@ fn serve(
         Some(tls) => Wire::serve_tls(tcp, tls),
         None => Wire::over(tcp),
     };
-    // Connections are kept by the proxy for as long as it likes.
+    // The proxy may keep connections for a long time.
     wire.set_patience(std::time::Duration::from_secs(120));
     let record = Arc::clone(seen);
     wire.tap = Some(Box::new(move |bytes| {

@@ -1,4 +1,4 @@
-//! Throw-away certificates, made where they are needed, and the TLS settings of the tests' own ends.
+//! Throw-away certificates, made where they are needed, and the TLS settings of the tests' clients and servers.
 
 use std::fs;
 use std::path::Path;
@@ -15,11 +15,11 @@ use sha2::{Digest as _, Sha256};
 /// A certificate with its key.
 #[derive(Clone)]
 pub struct Identity {
-    /// PEM.
+    /// The certificate, PEM.
     pub certificate: String,
-    /// PEM.
+    /// The key, PEM.
     pub key: String,
-    /// DER.
+    /// The certificate, DER.
     pub der: CertificateDer<'static>,
 }
 
@@ -40,12 +40,12 @@ impl Identity {
         format!("sha256:{hex}")
     }
 
-    /// A TLS server with it, which asks for a client certificate of the shared test CA and does without.
+    /// A TLS server with it. It requests a client certificate of the shared test CA, and accepts clients without one.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.server(false)
     }
 
-    /// The same, but it ends the connection of a client without one.
+    /// The same, but it refuses clients without one.
     pub fn strict_server_config(&self) -> Arc<ServerConfig> {
         self.server(true)
     }
@@ -72,7 +72,7 @@ pub struct TestCa {
 }
 
 impl TestCa {
-    /// A new one, which nobody trusts yet.
+    /// A new CA, which no client trusts yet.
     pub fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -84,7 +84,7 @@ impl TestCa {
         Self { issuer: Issuer::new(params, key), certificate: pem, der }
     }
 
-    /// The one that the tests' clients trust.
+    /// The CA that the tests' clients trust.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<TestCa> = OnceLock::new();
         SHARED.get_or_init(|| Self::new("Portward test CA"))
@@ -100,7 +100,7 @@ impl TestCa {
         Identity { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
     }
 
-    /// The same, valid from and until so many days from now.
+    /// The same, valid for this period in days from now.
     pub fn issue_for(&self, names: &[&str], (from, until): (i64, i64)) -> Identity {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -133,7 +133,7 @@ fn trust() -> RootCertStore {
     roots
 }
 
-/// The same with a certificate of its own, its chain first to last, and its key.
+/// The same with a certificate of its own: the chain from first to last, and the key.
 pub fn client_config_with(
     versions: &[&'static SupportedProtocolVersion],
     chain: Vec<CertificateDer<'static>>,

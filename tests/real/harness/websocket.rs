@@ -5,16 +5,16 @@ use tokio_tungstenite::tungstenite::{Error, WebSocket, accept, client};
 
 use super::{Conn, Identity, Target, Wire};
 
-/// Echoes every message, and answers a close; a connection that asks for something else gets `not a websocket`.
+/// Echoes every message, and answers a close. A request for something else gets `not a websocket`.
 pub struct WebSocketEcho;
 
 impl WebSocketEcho {
-    /// On a plain port.
+    /// An echo server on a plain port.
     pub fn plain() -> Target {
         Target::scripted(echo)
     }
 
-    /// On a TLS port.
+    /// An echo server on a TLS port.
     pub fn tls(identity: &Identity) -> Target {
         Target::scripted_tls(identity, echo)
     }

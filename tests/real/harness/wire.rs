@@ -1,4 +1,4 @@
-//! One end of a connection that sends exact bytes and reads HTTP messages; used by the raw client and the targets.
+//! One end of a connection that sends exact octets and reads HTTP messages. The raw client and the targets use it.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -38,7 +38,7 @@ pub struct Message {
     pub headers: Vec<(String, String)>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// What came behind a chunked body.
+    /// The trailers after a chunked body.
     pub trailers: Vec<(String, String)>,
 }
 
@@ -89,14 +89,14 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Somebody who is told of received bytes.
+/// Is called with received octets.
 pub(super) type Tap = Box<dyn FnMut(&[u8]) + Send>;
 
 /// One end of a connection.
 pub struct Wire {
     stream: Stream,
     buffered: Vec<u8>,
-    /// Told of everything that is received.
+    /// Called with everything that is received.
     pub(super) tap: Option<Tap>,
 }
 
@@ -116,13 +116,13 @@ impl Wire {
         Self::plain(port).into_tls(name)
     }
 
-    /// Speaks TLS from here on, as a client.
+    /// Begins TLS, as a client.
     pub fn into_tls(self, name: &str) -> Self {
         let config = client_config(rustls::DEFAULT_VERSIONS);
         self.try_into_tls(config, name).unwrap_or_else(|error| panic!("no TLS as {name}: {error}"))
     }
 
-    /// Speaks TLS from here on, as a client, if the server will.
+    /// Begins TLS, as a client, if the server accepts it.
     pub fn try_into_tls(self, config: Arc<rustls::ClientConfig>, name: &str) -> io::Result<Self> {
         let Stream::Plain(mut tcp) = self.stream else { panic!("TLS already") };
         let mut tls = ClientConnection::new(config, ServerName::try_from(name.to_owned()).unwrap()).unwrap();
@@ -144,7 +144,7 @@ impl Wire {
         Self { stream: Stream::Plain(tcp), buffered: Vec::new(), tap: None }
     }
 
-    /// Takes over an accepted stream and speaks TLS.
+    /// Takes over an accepted stream and begins TLS.
     pub fn serve_tls(tcp: TcpStream, tls: ServerConnection) -> Self {
         let mut wire = Self::over(tcp);
         let Stream::Plain(tcp) = wire.stream else { panic!() };
@@ -152,7 +152,7 @@ impl Wire {
         wire
     }
 
-    /// Speaks TLS from here on, as a server; what has been read already is the ClientHello's beginning.
+    /// Begins TLS, as a server. Octets that have been read already are the beginning of the ClientHello.
     pub fn speak_tls(&mut self, mut tls: ServerConnection) {
         let Stream::Plain(tcp) = &self.stream else { panic!("TLS already") };
         let tcp = tcp.try_clone().unwrap();
@@ -188,7 +188,7 @@ impl Wire {
         matches!(&self.stream, Stream::Server(tls) if tls.conn.peer_certificates().is_some())
     }
 
-    /// What ALPN agreed on, on the client's side.
+    /// The protocol that ALPN has chosen, on the client's side.
     pub fn alpn(&self) -> Option<Vec<u8>> {
         let Stream::Client(tls) = &self.stream else { return None };
         tls.conn.alpn_protocol().map(<[u8]>::to_vec)
@@ -219,7 +219,7 @@ impl Wire {
         self.try_send(bytes).unwrap();
     }
 
-    /// Sends these bytes, unless the other side does not take them any more.
+    /// Sends these octets. An error: the other side does not take them any more.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.write_all(bytes.as_ref())?;
         self.flush()
@@ -235,7 +235,7 @@ impl Wire {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Ends this direction: no more octets will be sent.
     pub fn finish(&mut self) {
         match &mut self.stream {
             Stream::Plain(_) => {}
@@ -257,7 +257,7 @@ impl Wire {
         socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
-    /// Reads some bytes; empty at the end of the connection, however it ended.
+    /// Reads some octets. Empty: the connection has ended in some way.
     pub fn some(&mut self) -> Vec<u8> {
         if !self.buffered.is_empty() {
             return std::mem::take(&mut self.buffered);
@@ -266,12 +266,12 @@ impl Wire {
         std::mem::take(&mut self.buffered)
     }
 
-    /// Puts bytes back in front of what is read next.
+    /// Puts octets back. They are read next.
     pub fn give_back(&mut self, bytes: &[u8]) {
         self.buffered.splice(..0, bytes.iter().copied());
     }
 
-    /// Whether the other side has closed, without waiting; what came meanwhile is kept.
+    /// Whether the other side has closed. It does not wait, and keeps octets that have come.
     pub fn is_closed(&mut self) -> bool {
         let mut space = [0; 1024];
         self.stream.tcp().set_nonblocking(true).unwrap();
@@ -301,7 +301,7 @@ impl Wire {
         self.buffered.drain(..count).collect()
     }
 
-    /// Reads and forgets up to the end, or `count` bytes; says how many there were.
+    /// Reads and forgets `count` octets, or all up to the end. Returns how many there were.
     pub fn swallow(&mut self, count: u64) -> u64 {
         let mut seen = 0;
         while seen < count {
@@ -341,7 +341,7 @@ impl Wire {
         self.try_head().expect("a message, not the end of the connection")
     }
 
-    /// Reads a request with its body; `None` if the connection ends instead.
+    /// Reads a request with its body. `None`: the connection has ended.
     pub fn try_request(&mut self) -> Option<Message> {
         let mut message = self.try_head()?;
         self.body(&mut message, false);
@@ -373,7 +373,7 @@ impl Wire {
         }
     }
 
-    /// Reads what belongs to `message` by its framing.
+    /// Reads the body of `message`, by the message's framing.
     pub fn body(&mut self, message: &mut Message, until_close: bool) {
         if message.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             loop {
@@ -439,7 +439,7 @@ impl Wire {
                     String::from_utf8_lossy(&self.buffered)
                 )
             }
-            // A reset, or TLS without a farewell: the end, too.
+            // A reset, or TLS without close_notify, is an end, too.
             Err(_) => false,
         }
     }
@@ -484,7 +484,8 @@ fn field(line: &str) -> (String, String) {
 
 fn connect(port: u16, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-    // A test with thousands of clients leaves hardly a port on which another one's server could listen for everybody.
+    // A test with thousands of clients uses nearly all ports. Without this another test's server could hardly listen on
+    // every address.
     socket.set_reuse_address(true)?;
     if let Some(source) = source {
         socket.bind(&SocketAddr::new(source, 0).into())?;

@@ -1,5 +1,5 @@
-//! What stands beside an address that is dead: one that is slow, one that has failed once, another dead one, and clients that
-//! do odd things meanwhile.
+//! A dead address together with other faults: a slow address, one that has failed once, another dead one, and clients
+//! that behave oddly meanwhile.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rustls::ServerConnection;
 use super::{becomes, changes, ip, state_of, target, target_at};
 use crate::harness::{Portward, Target, TestCa, Wire, eventually, free_port, ok, within};
 
-/// A port of which the queue of connections is full: to Portward it is as if packets were lost.
+/// A port whose queue of connections is full. To Portward it looks as if packets were lost.
 struct BlackHole {
     queue: socket2::Socket,
     fill: Vec<TcpStream>,
@@ -29,13 +29,14 @@ impl BlackHole {
         Self { queue, fill: fill.into_iter().flatten().collect() }
     }
 
-    /// From `pause` on it takes connections, and gives them to `script`.
+    /// After `pause` it accepts connections, and runs `script` on them.
     fn opens(self, pause: Duration, script: impl Fn(&mut Wire) + Send + Sync + 'static) {
         let script = Arc::new(script);
         thread::spawn(move || {
             thread::sleep(pause);
             drop(self.fill);
-            // Room for all who come at once. The kernel repeats a SYN for which there was none too late for this test.
+            // The queue has room for all simultaneous connections. Without room the kernel would repeat a SYN too late
+            // for this test.
             self.queue.listen(128).unwrap();
             while let Ok((socket, _)) = self.queue.accept() {
                 let script = Arc::clone(&script);
@@ -72,7 +73,7 @@ fn says(name: &'static str) -> impl Fn(&mut Wire) + Send + Sync + 'static {
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
 
-/// The second address has failed once, a moment ago. It is tried before the dead one, which would let everybody wait.
+/// The second address failed once, a moment ago. It is tried before the dead one, which would make all clients wait.
 #[test]
 fn a_dead_first_address_is_not_waited_for_when_the_second_has_failed_once() {
     within(60, || {
@@ -106,7 +107,7 @@ fn a_dead_first_address_is_not_waited_for_when_the_second_has_failed_once() {
     });
 }
 
-/// The second address is slow: those that come while one waits for it do not wait for the dead one instead.
+/// The second address is slow. Clients that come while one waits for it do not wait for the dead one instead.
 #[test]
 fn a_dead_first_address_is_not_waited_for_when_the_second_is_slow() {
     within(60, || {
@@ -116,7 +117,7 @@ fn a_dead_first_address_is_not_waited_for_when_the_second_is_slow() {
         let rule = format!("http = [{{ path = \"\", tcp = {port} }}]");
         let setup = Portward::rules(&rules(&[93, 94], &rule)).set("upstream.connect_timeout", "\"5s\"");
         let portward = setup.start();
-        // The first request finds out that the first address is dead, and waits for the second then.
+        // The first request finds out that the first address is dead. Then it waits for the second one.
         let mut first = portward.plain();
         first.set_patience(Duration::from_secs(30));
         first.send(GET);
@@ -132,7 +133,8 @@ fn a_dead_first_address_is_not_waited_for_when_the_second_is_slow() {
     });
 }
 
-/// Both addresses swallow everything, and all but one client are cut short. Each of these still waits for the whole time once.
+/// Both addresses swallow everything. Only one client waits for the whole time at first, and each other one does so
+/// later.
 #[test]
 fn what_was_cut_short_gets_its_whole_time_when_nothing_else_works() {
     within(60, || {
@@ -153,8 +155,8 @@ fn what_was_cut_short_gets_its_whole_time_when_nothing_else_works() {
     });
 }
 
-/// A checked address was down. Its certificate is for another name now than the one by which the check calls it, so that checks
-/// cannot tell: connections that want the other name bring it back.
+/// A checked address was down. Now its certificate has another name than the check uses, so checks cannot tell its
+/// state. Connections that use the other name bring it back.
 #[test]
 fn a_checked_address_whose_checks_cannot_tell_comes_back_by_connections() {
     within(60, || {
@@ -198,8 +200,8 @@ fn target_at_with(
     Target::listen_at(at(last, port), Some(identity), script)
 }
 
-/// All clients come at once when their only PBX is back, and it is slow: some wait for TLS in vain. It is not down for that,
-/// because another one is served meanwhile.
+/// All clients come at once when their only PBX is back, and it is slow. Some wait for TLS in vain. That does not mark
+/// it down, because another client is served meanwhile.
 #[test]
 fn a_storm_at_a_pbx_that_is_slow_does_not_mark_it_down_again() {
     within(110, || {
@@ -240,7 +242,7 @@ fn a_storm_at_a_pbx_that_is_slow_does_not_mark_it_down_again() {
         let _storm: Vec<Wire> = (0..20).map(|_| asks()).collect();
         eventually("all are connected", || pbx.connections() >= before + 20);
         hangs.store(false, Ordering::SeqCst);
-        // That an address is reached is noted once in a second.
+        // It is noted only once a second that an address is reached.
         thread::sleep(Duration::from_millis(1_100));
         assert_eq!(asks().response().status(), 200);
         eventually("they have waited in vain", || late() >= late_before + 20);
@@ -249,8 +251,9 @@ fn a_storm_at_a_pbx_that_is_slow_does_not_mark_it_down_again() {
     });
 }
 
-/// A PBX was away for a moment, and there is a second one. A scanner asks for odd names under the wildcard all the time, which
-/// fail at the first one: it must not take every chance by which others could find the first one again.
+/// A PBX was away for a moment, and there is a second one. All the time a scanner asks for odd names under the
+/// wildcard, which fail at the first PBX. It must not use up every chance by which others could find the first PBX
+/// again.
 #[test]
 fn a_scanner_with_odd_names_does_not_keep_a_pbx_last() {
     within(110, || {

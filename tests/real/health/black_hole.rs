@@ -1,4 +1,4 @@
-//! A host that vanishes without a word: packets to it are lost.
+//! A host that vanishes without an error: packets to it are lost.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,8 @@ use super::targets;
 use crate::dead_hosts::{GET, Network};
 use crate::harness::{Wire, within};
 
-/// Row: a machine that is switched off. Its address costs one connect timeout for the whole of Portward, not one a request.
+/// Row: a machine that is switched off. Its address costs one connect timeout in all of Portward, not one for each
+/// request.
 #[test]
 fn a_silently_dead_first_address_costs_one_timeout_for_all() {
     within(110, || {
@@ -21,17 +22,18 @@ fn a_silently_dead_first_address_costs_one_timeout_for_all() {
             println!("{count} answers after {:.1} s", begin.elapsed().as_secs_f64());
             (network.opened() - before, begin.elapsed())
         };
-        // All of these come before anybody knows: each waits for a second at most, and one of them for the whole timeout.
+        // All of these come before the fault is known. Each waits for a second at most, and one of them for the whole
+        // timeout.
         let (_, time) = wave(40);
         assert!(time < Duration::from_secs(15), "{time:?}");
-        // In the next ten seconds nobody dials the dead one, or one alone does.
+        // In the next ten seconds the dead address is dialled at most once.
         let (opened, time) = wave(40);
         assert!(opened <= 41, "{opened} connections for 40 requests");
         assert!(time < Duration::from_secs(10), "{time:?}");
         let line = network.portward.line(&["target 10.73.0.2:", "is down: timed-out"]);
         let told = network.portward.lines().iter().filter(|other| other.contains("is down")).count();
         assert_eq!(told, 1, "{line}");
-        // What is asked over the socket of the administration says the same.
+        // The administration socket shows the same.
         let all = targets(&network.portward);
         assert!(all.iter().any(|one| one["state"] == "down" && one["why"] == "timed-out"), "{all:?}");
     });

@@ -1,4 +1,4 @@
-//! What clients do never takes a PBX away from others (contract section 8, Health).
+//! A client's behaviour never makes a PBX unusable for others (contract section 8, Health).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::harness::{Nginx, Portward, TestCa, Wire, ok, within};
 #[test]
 fn clients_that_provoke_hang_ups_mark_nothing_down() {
     within(110, || {
-        // It closes on everything that it does not like.
+        // The target closes on every unexpected request.
         let web = target(81, None, |conn| {
             while let Some(request) = conn.try_request() {
                 if request.target() != "/good" {
@@ -44,12 +44,12 @@ fn clients_that_provoke_hang_ups_mark_nothing_down() {
             for path in ["/bad", "/../x", "/%00"] {
                 let mut client = portward.plain();
                 let _ = client.try_send(format!("GET {path} HTTP/1.1\r\nHost: one.example.net\r\n\r\n"));
-                // Every other one does not wait for what comes of it.
+                // Every second client does not wait for an answer.
                 if round % 2 == 0 {
                     client.rest();
                 }
             }
-            // Gone before the target has been reached, within the request, and within TLS.
+            // The client leaves before the target was reached, within the request, and within TLS.
             let mut client = portward.plain();
             client.send("POST /good HTTP/1.1\r\nHost: one.example.net\r\nContent-Length: 100000\r\n\r\nx");
             client.reset();
@@ -74,7 +74,8 @@ fn clients_that_provoke_hang_ups_mark_nothing_down() {
     });
 }
 
-/// Under a wildcard clients choose the name. A server that has no certificate for an odd one says nothing about the others.
+/// Under a wildcard clients choose the name. If a server has no certificate for an odd name, that shows nothing about
+/// other names.
 #[test]
 fn odd_names_under_a_wildcard_mark_nothing_down() {
     within(60, || {
@@ -105,8 +106,8 @@ fn odd_names_under_a_wildcard_mark_nothing_down() {
     });
 }
 
-/// With the PROXY protocol the target knows whom a connection is for before TLS. One that turns a client away there is not
-/// down for the others.
+/// With the PROXY protocol the target knows the client before TLS. If it refuses a client there, it is not down for
+/// others.
 #[test]
 fn a_client_whom_the_target_turns_away_marks_nothing_down() {
     within(60, || {

@@ -14,7 +14,7 @@ use crate::harness::{
     Conn, Portward, Slapd, Target, TestCa, Wire, directory, eventually, free_port, ok, within,
 };
 
-/// A peer of a check, and what the check says of it.
+/// A peer of a check, and the expected result.
 struct Peer {
     name: &'static str,
     /// `http = …`, `sip = …` with the peer's port.
@@ -44,7 +44,7 @@ fn ldap(port: u16) -> String {
     format!("ldap = {{ tcp = {port}, tls = false }}")
 }
 
-/// Answers HTTP requests: `/health` well, others with 500.
+/// Answers HTTP requests: 200 for `/health`, 500 for others.
 fn web(conn: &mut Conn) {
     while let Some(request) = conn.try_request() {
         let good = request.target() == "/health";
@@ -70,7 +70,7 @@ fn phones(status: &'static str) -> Box<dyn Fn(&mut Conn) + Send + Sync> {
     })
 }
 
-/// Speaks TLS after what a PROXY header may be.
+/// Begins TLS after a possible PROXY header.
 fn in_tls(conn: &mut Conn, then: impl Fn(&mut Conn)) {
     let identity = TestCa::shared().issue(&["pbx.example.net"]);
     conn.speak_tls(ServerConnection::new(identity.server_config()).unwrap());
@@ -174,7 +174,7 @@ fn peers() -> Vec<Peer> {
     ]
 }
 
-/// Row: a check of every kind tells a right peer from a wrong one, and says why.
+/// Row: a check of every kind tells a right peer from a wrong one, and names the cause.
 #[test]
 fn a_check_of_every_kind_tells_a_right_peer_from_a_wrong_one() {
     within(110, || {
@@ -205,7 +205,7 @@ fn a_check_of_every_kind_tells_a_right_peer_from_a_wrong_one() {
             assert!(target.connections() >= 1, "{name}");
         }
         becomes(&portward, &format!("127.0.1.9:{refused}"), "down");
-        // The state is in the log once, and stays as it is.
+        // The log has the state once, and it does not change.
         for (name, address, (state, _), _) in &all {
             eventually("it is told", || !changes(&portward, address).is_empty());
             let told = changes(&portward, address);
@@ -214,7 +214,7 @@ fn a_check_of_every_kind_tells_a_right_peer_from_a_wrong_one() {
     });
 }
 
-/// Each check judges its own service: a PBX that answers 503 to OPTIONS still serves its web pages, and its directory.
+/// Each check judges its own service. A PBX that answers 503 to OPTIONS still serves its web pages and its directory.
 #[test]
 fn a_check_judges_its_own_service_alone() {
     within(60, || {
@@ -236,7 +236,7 @@ fn a_check_judges_its_own_service_alone() {
     });
 }
 
-/// `check_port` speaks for the ports of the rules, whatever is on them.
+/// `check_port` decides the state of the rules' ports, whatever service is on it.
 #[test]
 fn a_check_port_speaks_for_the_others() {
     within(60, || {
@@ -257,7 +257,7 @@ fn a_check_port_speaks_for_the_others() {
     });
 }
 
-/// A `check_port` that is the TLS port of its rule is asked by TLS, though the rule has a plain port as well.
+/// A `check_port` that is the TLS port of its rule is checked by TLS, though the rule has a plain port as well.
 #[test]
 fn a_check_port_of_tls_is_asked_by_tls() {
     within(60, || {
@@ -278,7 +278,7 @@ fn a_check_port_of_tls_is_asked_by_tls() {
     });
 }
 
-/// Row: a web server that takes connections and answers nothing is down by its check, and requests go to the next address.
+/// Row: the check finds a web server down that accepts connections but never answers. Requests go to the next address.
 #[test]
 fn a_web_server_that_hangs_gives_way_to_the_next_address() {
     within(60, || {
@@ -301,7 +301,7 @@ fn a_web_server_that_hangs_gives_way_to_the_next_address() {
     });
 }
 
-/// Row: a directory that is stopped in its tracks is down though its port takes connections, and up when it goes on.
+/// Row: a directory that is stopped is down although its port accepts connections. It is up when it continues.
 #[test]
 fn a_real_directory_hangs_and_goes_on() {
     within(110, || {
@@ -318,7 +318,7 @@ fn a_real_directory_hangs_and_goes_on() {
         ports.iter().for_each(|port| becomes(&portward, port, "down"));
         slapd.go_on();
         ports.iter().for_each(|port| becomes(&portward, port, "up"));
-        // Of our own kind of directory, too.
+        // The same with our own directory.
         let own = directory::directory(&[], "", 1);
         let rules = format!(
             "[[host]]\nname = \"example.net\"\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {}, tls = false }}\n\
@@ -357,7 +357,7 @@ fn checks_have_sixty_four_connections_at_most() {
         let portward = Portward::with_rules(&rules);
         eventually("many are checked", || all.connections() >= 300);
         let most = most.load(Ordering::SeqCst);
-        // The target hears of the end of one connection a little after the next one has begun.
+        // The target notices the end of one connection a little after the next one has begun.
         assert!((32..=64 + 8).contains(&most), "{most} connections at a time");
         thread::sleep(Duration::from_secs(1));
         let sockets = portward.sockets();
@@ -365,7 +365,8 @@ fn checks_have_sixty_four_connections_at_most() {
     });
 }
 
-/// A target that refuses our certificate is not marked: by a connection, or by a check. TLS 1.3 says so after the handshake.
+/// A target that refuses our certificate is marked down neither by a connection nor by a check. In TLS 1.3 it refuses
+/// after the handshake.
 #[test]
 fn a_target_that_refuses_our_certificate_is_not_marked() {
     within(60, || {

@@ -1,10 +1,10 @@
-//! Calls on two PBXs: the route entry names the one that has the dialog (contract section 3 and section 8, Health).
+//! Calls with two PBXs: the route entry names the PBX that knows the dialog (contract section 3 and section 8, Health).
 
 use super::{becomes, ip, target, target_at};
 use crate::harness::sip::{next_message, request, request_to, serve};
 use crate::harness::{Portward, Wire, within};
 
-/// A call with its two ends: the route entry that the phone has got, and which PBX has taken it.
+/// A call with its two ends. Returns the phone's route entry, and the name of the PBX.
 fn call(portward: &Portward) -> (String, String) {
     let mut phone = Wire::plain(portward.port("sip"));
     phone.send(request("REGISTER", "a@one.example.net", ""));
@@ -16,7 +16,7 @@ fn call(portward: &Portward) -> (String, String) {
     (entry.to_owned(), answer.header("server").unwrap().to_owned())
 }
 
-/// A request of that dialog on a new connection: who has answered.
+/// A request of that dialog on a new connection. Returns the name of the answering PBX.
 fn in_dialog(portward: &Portward, method: &str, entry: &str) -> Option<String> {
     let mut phone = Wire::plain(portward.port("sip"));
     let route = format!("Route: {entry}\r\n");
@@ -25,8 +25,8 @@ fn in_dialog(portward: &Portward, method: &str, entry: &str) -> Option<String> {
     Some(next_message(&mut phone)?.header("server")?.to_owned())
 }
 
-/// Rows: the phone's connection is gone, a call is hung up or changed on a new one. It reaches the PBX that has the call,
-/// though others are tried first, and none when that one is no longer in the rule.
+/// Rows: the phone's connection is gone, and a call is ended or changed on a new one. The request reaches the PBX of
+/// the call, though others come first in the rule. If that PBX has left the rule, it reaches none.
 #[test]
 fn a_request_of_a_dialog_finds_its_pbx_of_two() {
     within(110, || {
@@ -58,7 +58,7 @@ fn a_request_of_a_dialog_finds_its_pbx_of_two() {
                 assert_eq!(in_dialog(&portward, method, &other).as_deref(), Some("first"), "{method}");
             }
         }
-        // The second one leaves the rule, and its calls with it.
+        // The second PBX leaves the rule, and its calls with it.
         portward.write_rules(&rules(&format!("[\"{}\", \"{}\"]", ip(91), ip(93))));
         let mark = portward.mark();
         portward.hang_up();
@@ -69,7 +69,7 @@ fn a_request_of_a_dialog_finds_its_pbx_of_two() {
         }
         portward.decision_after(mark, &["BYE", "rejected: target-down"]);
         assert_eq!(second.connections(), seen);
-        // It was refused, and did not count: the phone is no scanner.
+        // It was refused without counting: the phone is no scanner.
         assert_eq!(in_dialog(&portward, "BYE", &other).as_deref(), Some("first"));
         assert!(portward.lines().iter().all(|line| !line.contains("blacklisted")));
         drop(first);

@@ -1,4 +1,4 @@
-//! Targets that mean no good, or mean well and are odd: what they can make of checks, and what that costs.
+//! Hostile and unusual targets: how they can affect checks, and what that costs.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use super::{becomes, changes, ip, state_of, target};
 use crate::harness::sip::{answer, next_message, request};
 use crate::harness::{Conn, Portward, Target, TestCa, eventually, free_port, within};
 
-/// `openssl s_server`, which speaks TLS 1.2 and wants a certificate: it ends the handshake by alert 40 if there is none.
+/// `openssl s_server` with TLS 1.2 that wants a certificate. Without one it ends the handshake by alert 40.
 struct Strict {
     child: Child,
     _files: TempDir,
@@ -45,8 +45,8 @@ impl Drop for Strict {
     }
 }
 
-/// A TLS 1.2 server that misses our certificate says `handshake_failure`. That is not its failure: neither a connection nor a
-/// check marks it.
+/// A TLS 1.2 server that misses our certificate sends `handshake_failure`. That is not the server's failure: neither a
+/// connection nor a check marks it.
 #[test]
 fn a_tls_1_2_server_that_misses_our_certificate_is_not_marked() {
     within(60, || {
@@ -74,7 +74,7 @@ fn a_tls_1_2_server_that_misses_our_certificate_is_not_marked() {
     });
 }
 
-/// A PBX sends requests of its own, and answers to somebody else, before it answers OPTIONS: only its answer counts.
+/// Before its answer to OPTIONS a PBX sends requests of its own, and other answers. Only its answer to OPTIONS counts.
 #[test]
 fn what_a_pbx_sends_before_its_answer_is_passed_over() {
     within(60, || {
@@ -108,7 +108,8 @@ fn what_a_pbx_sends_before_its_answer_is_passed_over() {
     });
 }
 
-/// A name and an address lead to the same port, and each has a check of its own: one of them judges it, and the state stays.
+/// A name and an address lead to the same port, and each has a check of its own. Only one of them sets the state, which
+/// is stable.
 #[test]
 fn two_checks_do_not_speak_against_each_other() {
     within(60, || {
@@ -138,8 +139,8 @@ fn two_checks_do_not_speak_against_each_other() {
     });
 }
 
-/// Hundreds of targets that send without end, one octet at a time, requests for ever, or nothing, and never close; and some that
-/// close in the middle: checks end, and memory and sockets stay within bounds.
+/// Hundreds of targets that send without end, one octet at a time, requests for ever, or nothing, and never close. Some
+/// close in the middle. Checks end, and memory and sockets stay within bounds.
 #[test]
 fn targets_that_never_end_cost_bounded_memory() {
     within(110, || {

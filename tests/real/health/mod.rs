@@ -1,4 +1,4 @@
-//! Health and fail-over (contract section 8, Health): how Portward finds out that a target is away, and what it does then. The
+//! Health and fail-over (contract section 8, Health): how Portward notices that a target is away, and its reaction. The
 //! table in docs/failover.md names these tests.
 
 mod beside;
@@ -23,7 +23,7 @@ fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 1, last)
 }
 
-/// A target on such an address, on the port of another one.
+/// A target on such an address, on the port of another target.
 fn target_at(last: u8, port: u16, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Target {
     Target::listen_at(SocketAddr::from((ip(last), port)), None, script)
 }
@@ -37,7 +37,7 @@ fn target(
     Target::listen(ip(last), identity, script)
 }
 
-/// What `/v1/targets` says.
+/// The targets in `/v1/targets`.
 fn targets(portward: &Portward) -> Vec<Value> {
     let socket = portward.dir().join("portward.sock").display().to_string();
     let said = curl(&["--silent", "--unix-socket", &socket, "http://portward/v1/targets?limit=1000"]);

@@ -1,4 +1,4 @@
-//! Fail-over: the addresses of a target are tried in order, for every service, and come back to the first one.
+//! Fail-over: the addresses of a target are tried in order, for every service. Later the first one is used again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::harness::kamailio::Kamailio;
 use crate::harness::sip::{next_message, request, serve};
 use crate::harness::{Conn, Portward, Target, Wire, directory, eventually, ok, within};
 
-/// A host whose target has these addresses, with a rule, and what is said of each address.
+/// A host whose target has these addresses, with a rule, and with settings of each address.
 fn rules(addresses: &[u8], rule: &str, said: &str) -> String {
     let list: Vec<_> = addresses.iter().map(|last| format!("\"{}\"", ip(*last))).collect();
     let mut rules = format!("[[host]]\nname = \"one.example.net\"\ntarget = [{}]\n{rule}\n", list.join(", "));
@@ -31,7 +31,7 @@ fn says(name: &'static str) -> impl Fn(&mut Conn) + Send + Sync + 'static {
     }
 }
 
-/// Closes behind each answer, so that every request needs a new connection.
+/// Closes after each answer, so that every request needs a new connection.
 fn one_request(conn: &mut Conn) {
     if conn.try_request().is_some() {
         let _ = conn.try_send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nfirst");
@@ -44,7 +44,7 @@ fn registers_at(wire: &mut Wire) -> String {
     answer.header("server").unwrap().to_owned()
 }
 
-/// Row: two of three addresses are down, the one by a refused connection, the other by a reset in the TLS handshake.
+/// Row: two of three addresses are down, one by a refused connection, the other by a reset in the TLS handshake.
 #[test]
 fn two_of_three_addresses_are_down() {
     within(60, || {
@@ -74,7 +74,7 @@ fn two_of_three_addresses_are_down() {
     });
 }
 
-/// Row: for each service that decides once the next address is tried when the first refuses.
+/// Row: for each service that decides once, the next address is tried when the first refuses.
 #[test]
 fn every_service_fails_over() {
     within(60, || {
@@ -109,8 +109,7 @@ fn every_service_fails_over() {
     });
 }
 
-/// Rows: the first PBX is back. Browsers use it at once, phones only after `failback`, and a tunnel that is open stays where
-/// it is.
+/// Rows: the first PBX is back. Browsers use it at once, phones only after `failback`. An open tunnel stays at its PBX.
 #[test]
 fn http_comes_back_at_once_and_phones_after_failback() {
     within(110, || {
@@ -143,7 +142,7 @@ fn http_comes_back_at_once_and_phones_after_failback() {
         let mut terminal = Wire::plain(portward.port("h323"));
         terminal.send(registration(7, "one.example.net", "009033410004"));
         let confirmed = confirmed_by(&mut terminal);
-        // On a machine that is so slow that it takes longer than this there is nothing to see.
+        // A slow machine may have taken longer than this. Then there is nothing to check.
         if up.elapsed() < Duration::from_secs(4) {
             assert_eq!((&*page, &*server, &*confirmed), ("first", "second", "second"));
         }
@@ -157,8 +156,8 @@ fn http_comes_back_at_once_and_phones_after_failback() {
     });
 }
 
-/// Row: a PBX that is up for a second and away for the next: the log has few lines, and its clients are served by the other
-/// one or told so.
+/// Row: a PBX that is up for a second and away for the next. The log has few lines. The other PBX serves the clients,
+/// or they get an error.
 #[test]
 fn a_pbx_that_flaps_every_second_fills_no_log() {
     within(110, || {
@@ -231,8 +230,8 @@ fn a_registration_storm_after_a_restart_marks_nothing_down() {
     });
 }
 
-/// A target whose queue of connections is full takes no more of them: to Portward that is as if it were dead, and it is up
-/// again as soon as it takes one.
+/// A target with a full queue of connections takes no more of them. To Portward it looks dead. It is up again as soon
+/// as it takes one.
 #[test]
 fn a_target_that_accepts_slowly_costs_one_timeout_and_comes_back() {
     within(110, || {
@@ -241,7 +240,7 @@ fn a_target_that_accepts_slowly_costs_one_timeout_and_comes_back() {
         let address = std::net::SocketAddr::from((ip(71), second.port()));
         slow.bind(&address.into()).unwrap();
         slow.listen(0).unwrap();
-        // Its queue is full with one or two that nobody takes.
+        // One or two untaken connections fill its queue.
         let fill: Vec<_> = (0..3)
             .map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300)))
             .collect();

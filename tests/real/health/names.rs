@@ -12,9 +12,9 @@ use super::{becomes, targets};
 use crate::harness::{Namespace, Portward, Target, Wire, eventually, ok, within};
 use crate::names::parse;
 
-/// Addresses and a time to live in seconds.
+/// The addresses, and their time to live in seconds.
 type Zone = Arc<Mutex<(Vec<IpAddr>, u32)>>;
-/// A time to live with which nothing is said of IPv6: as if that half of the answer were lost.
+/// A time to live that makes the server silent about IPv6, as if that half of the answer were lost.
 const HALF: u32 = 2;
 /// The type of IPv6 addresses (RFC 3596 section 2.1).
 const AAAA: u16 = 28;
@@ -82,7 +82,8 @@ fn listen(namespace: &Namespace, last: u8, port: u16, name: &'static str) -> Tar
     namespace.inside(|| Target::listen_at(address, None, script))
 }
 
-/// Row: the PBX moves. Its new address is used and checked without a reload, the old one no longer; what runs there goes on.
+/// Row: the PBX moves. Its new address is used and checked without a reload. The old one is not used any more, but its
+/// open connections stay.
 #[test]
 fn addresses_of_a_name_come_and_go_without_a_reload() {
     within(110, || {
@@ -104,7 +105,7 @@ fn addresses_of_a_name_come_and_go_without_a_reload() {
         assert_eq!(kept.get("one.example.net", "/").text(), "first");
         becomes(&portward, &format!("127.0.3.1:{port}"), "up");
 
-        // A second address joins, and is checked; then the first one leaves.
+        // A second address is added, and is checked. Then the first one is removed.
         zone.lock().unwrap().0.push(address(2));
         becomes(&portward, &format!("127.0.3.2:{port}"), "up");
         let mut long = client();
@@ -120,19 +121,19 @@ fn addresses_of_a_name_come_and_go_without_a_reload() {
         eventually("connections that wait for a request are closed", || {
             (0..first.connections()).all(|number| first.closed(number))
         });
-        // It comes back, and is checked again.
+        // It is added again, and is checked again.
         let before = first.connections();
         zone.lock().unwrap().0 = vec![address(1), address(2)];
         eventually("it is checked again", || first.connections() > before + 2);
         becomes(&portward, &format!("127.0.3.1:{port}"), "up");
-        // A time to live of a second does not make a question a second.
+        // A time to live of one second does not lead to a query every second.
         let asked = *asked.lock().unwrap();
         assert!(asked < 40, "{asked} questions");
         assert!(second.connections() > 0);
     });
 }
 
-/// A time to live that is long is not waited for: a PBX may move.
+/// A long time to live is not waited for, because a PBX may move.
 #[test]
 fn a_name_is_asked_for_again_though_its_time_to_live_is_a_day() {
     within(110, || {
@@ -148,7 +149,7 @@ fn a_name_is_asked_for_again_though_its_time_to_live_is_a_day() {
     });
 }
 
-/// `portward check` says how each name resolves. That is no error, and does not take long.
+/// `portward check` shows how each name resolves. A name that does not resolve is no error, and does not take long.
 #[test]
 fn check_says_how_names_of_targets_resolve() {
     within(60, || {
@@ -199,8 +200,8 @@ fn addresses(portward: &Portward) -> Vec<String> {
     all.iter().filter_map(|one| Some(one["address"].as_str()?.to_owned())).collect()
 }
 
-/// The server answers for IPv4 and is silent about IPv6. What is known of the other half stays; when it says that there is
-/// nothing, it goes.
+/// The server answers for IPv4 and is silent about IPv6. The known IPv6 addresses stay. When the server says that there
+/// are none, they are removed.
 #[test]
 fn half_an_answer_takes_nothing_away() {
     within(110, || {
@@ -221,7 +222,7 @@ fn half_an_answer_takes_nothing_away() {
     });
 }
 
-/// A name has more addresses than anybody needs. Sixteen are used, or a request would dial for ever.
+/// A name has too many addresses. Sixteen are used. Otherwise a request could dial for ever.
 #[test]
 fn sixteen_addresses_of_a_name_are_used() {
     within(110, || {
@@ -237,7 +238,7 @@ fn sixteen_addresses_of_a_name_are_used() {
         assert_eq!(refused.status(), 502);
         let dialled = targets(&portward).iter().filter(|one| one["failures"]["refused"] == 1).count();
         assert_eq!(dialled, 16);
-        // Name servers turn the answers round.
+        // Name servers rotate their answers.
         zone.lock().unwrap().0.reverse();
         let before = *asked.lock().unwrap();
         eventually("it is asked again", || *asked.lock().unwrap() > before + 1);

@@ -1,4 +1,4 @@
-//! Reloads: checks come, change and go, and those that stay keep their rhythm.
+//! Reloads: checks are added, changed and removed. Unchanged ones keep their rhythm.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ fn a_reload_adds_changes_and_removes_checks_and_leaves_the_others_alone() {
         assert_eq!(state_of(&portward, &address)["state"], "unknown");
         eventually("it is told", || changes(&portward, &address).len() == 3);
 
-        // Many reloads: the other one is asked as often as before, neither more nor less.
+        // Many reloads: the unchanged check runs as often as before, neither more nor less.
         let (before, begin) = (other.connections(), Instant::now());
         for _ in 0..16 {
             reload("");
@@ -65,7 +65,7 @@ fn a_reload_adds_changes_and_removes_checks_and_leaves_the_others_alone() {
     });
 }
 
-/// An outage is noticed though the rules are read again all the time: a count that has begun goes on.
+/// An outage is noticed although the rules are reloaded all the time: a reload does not reset a count.
 #[test]
 fn reloads_do_not_keep_an_outage_from_being_noticed() {
     within(110, || {

@@ -1,4 +1,5 @@
-//! Where the state of a target can be seen: the log, `portward targets`, `/v1/targets`, `/metrics`, `explain --live`.
+//! The places that show the state of a target: the log, `portward targets`, `/v1/targets`, `/metrics`, `explain
+//! --live`.
 
 use super::{becomes, changes, ip, state_of, target};
 use crate::harness::{Portward, command, curl, eventually, free_port, ok, within};

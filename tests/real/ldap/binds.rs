@@ -1,4 +1,4 @@
-//! Later binds on a connection, held against the first (contract section 3), and what a reload changes for them.
+//! Later binds on a connection, compared with the first (contract section 3), and the effect of a reload on them.
 
 use ldap3_proto::proto::LdapResultCode::{Success, UnwillingToPerform};
 
@@ -31,10 +31,10 @@ fn a_bind_elsewhere_is_answered_and_reaches_nobody() {
             for (id, octets) in [
                 (2, bind(2, r"other.example\a", PASSWORD)),
                 (3, bind(3, "cn=a,dc=other,dc=example", PASSWORD)),
-                // Anonymous, however it is spelt.
+                // Anonymous binds in all their forms.
                 (4, bind(4, "", "")),
                 (5, bind(5, "a@dvl-ckl2.net", "")),
-                // Issue 15, A8: without a name, whatever the password is; this directory answers success.
+                // Issue 15, A8: a bind without a name, whatever the password is. This directory answers success.
                 (20, bind(20, "", PASSWORD)),
                 (21, bind(21, "   ", PASSWORD)),
                 (22, bind(22, "\u{a0}", PASSWORD)),
@@ -50,9 +50,9 @@ fn a_bind_elsewhere_is_answered_and_reaches_nobody() {
                 assert_eq!(answer(&mut client, id).0, UnwillingToPerform);
             }
             assert_eq!(target.bytes(), seen, "{}", target.transcript());
-            // One line of all these.
+            // There is one log line for all of these.
             front.portward.decision_after(mark, &["://other.example BIND a rejected: other-target"]);
-            // The connection stays, for whoever may bind here: the same host by its alias, too.
+            // The connection stays for binds that are allowed: the same host under its alias, too.
             for (id, name) in
                 [(10, r"dvl-ckl2.net\b"), (11, "guest"), (12, "x@nobody.example"), (13, "a@alias.example")]
             {
@@ -67,7 +67,7 @@ fn a_bind_elsewhere_is_answered_and_reaches_nobody() {
                 1,
                 "{lines:?}"
             );
-            // After a refused one nobody is logged in, whatever the directory thinks.
+            // After a refused bind the client is not logged in, whatever state the directory has.
             client.send(bind(30, "a@other.example", PASSWORD));
             assert_eq!(answer(&mut client, 30).0, UnwillingToPerform);
             let seen = target.bytes();
@@ -91,14 +91,14 @@ fn a_reload_that_moves_the_host_ends_the_connection_at_its_next_bind() {
         front.portward.write_rules(&plain_host("dvl-ckl2.net", moved.port()));
         front.portward.hang_up();
         front.portward.line_after(mark, &["reloaded"]);
-        // Until then it keeps its decision.
+        // Until then the connection keeps its decision.
         client.send(search(2, ""));
         assert_eq!(entries(&mut client, 2), (1, Success));
         client.send(bind(3, "a@dvl-ckl2.net", PASSWORD));
         assert_eq!(client.rest(), b"");
         front.portward.decision_after(mark, &["rejected: other-target"]);
         assert_eq!(moved.connections(), 0);
-        // The next connection goes to the new place.
+        // The next connection goes to the new target.
         bound(front.plain());
         assert_eq!(moved.connections(), 1);
     });

@@ -11,7 +11,7 @@ fn ports(slapd: &Slapd) -> String {
     format!("tcp = {}, tls = {}", slapd.plain, slapd.tls)
 }
 
-/// `ldapsearch` for `filter` below `base`, as `who`.
+/// Runs `ldapsearch` as `who`, for `filter` below `base`.
 fn find(url: &str, more: &[&str], who: &str, base: &str, filter: &str) -> Said {
     let mut args = vec!["-x", "-LLL", "-H", url, "-D", who, "-w", PASSWORD, "-b", base];
     args.extend(more);
@@ -38,7 +38,7 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
                     find(url, more, &format!("cn=contacts,{base}"), base, "(objectClass=organization)");
                 assert_eq!(said.code, 0, "{url} {more:?}: {said:?}");
                 assert!(said.out.contains(&format!("description: {name}\n")), "{said:?}");
-                // Contract section 5: who came by TLS, StartTLS included, goes out by TLS.
+                // Contract section 5: a client that came by TLS, StartTLS included, goes on by TLS.
                 let port = if by_tls { slapd.tls } else { slapd.plain };
                 let line = front.portward.decision_after(mark, &[" -> "]);
                 let expected =
@@ -46,7 +46,7 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
                 assert!(line.ends_with(&expected), "{line}");
             }
         }
-        // Who am I: an extended operation after a bind.
+        // "Who am I?": an extended operation after a bind.
         let said = ldap_tool(
             "ldapwhoami",
             &["-x", "-H", &ldaps, "-D", &format!("uid=user2,ou=people,{HQ}"), "-w", PASSWORD],
@@ -56,13 +56,13 @@ fn each_domain_has_its_directory_by_ldap_start_tls_and_ldaps() {
             (0, "dn:uid=user2,ou=people,dc=dvl-ckl2,dc=net"),
             "{said:?}"
         );
-        // The directory's own refusal is the client's to see.
+        // The client sees the directory's own refusal.
         let said =
             ldap_tool("ldapwhoami", &["-x", "-H", &ldap, "-D", &format!("cn=contacts,{HQ}"), "-w", "wrong"]);
         assert_eq!(said.code, 49, "{said:?}");
-        // Who ends it is a race: the tool sends an unbind, at which slapd hangs up as well.
+        // Either side may end it first: the tool sends an unbind, at which slapd hangs up as well.
         front.portward.line(&["ldap://", "in relay (failed-login): 56 bytes up"]);
-        // Version 2, as old phones speak it.
+        // Version 2, as old phones use it.
         let said = find(&ldap, &["-P", "2"], &format!("cn=contacts,{HQ}"), HQ, "(uid=user1)");
         assert!(said.code == 0 && said.out.contains("Person Number 1"), "{said:?}");
         assert!(front.portward.lines().iter().all(|line| !line.contains(PASSWORD)));
@@ -84,7 +84,7 @@ fn the_domain_may_be_spelt_in_any_way_that_the_directory_takes() {
             let said = find(&url, &[], who, HQ, "(uid=user1)");
             assert!(said.code == 0 && said.out.contains("Person Number 1"), "{who}: {said:?}");
         }
-        // What a directory does not take itself is its own to refuse (34: invalidDNSyntax).
+        // A name that the directory itself does not accept is refused by the directory (34: invalidDNSyntax).
         let said = find(&url, &[], "cn=contacts,dc=#160864766c2d636b6c32,dc=net", HQ, "(uid=user1)");
         assert_eq!(said.code, 34, "{said:?}");
     });
@@ -114,7 +114,7 @@ fn five_hundred_entries_at_once_and_by_pages() {
 fn a_directory_that_takes_domain_backslash_user() {
     within(60, || {
         let target = directory(&[r"dvl-ckl2.net\contacts", "contacts@dvl-ckl2.net"], PASSWORD, 2);
-        // A registration location makes another host of it.
+        // A registration location makes it another host.
         let branch = directory(&[r"dvl-ckl2.net/branch-b\contacts"], PASSWORD, 1);
         let front = Front::with_rules(
             &(plain_host("dvl-ckl2.net", target.port())
@@ -157,7 +157,7 @@ fn the_target_s_only_port_is_used_whatever_the_client_came_by() {
     });
 }
 
-/// As applications do it: bind as a service account, search, and bind as whom they have found.
+/// As applications do it: bind as a service account, search, and bind as the user that was found.
 #[test]
 fn an_application_searches_and_binds_as_whom_it_found() {
     use crate::harness::directory::{answer, bind, entries, search};
@@ -170,7 +170,7 @@ fn an_application_searches_and_binds_as_whom_it_found() {
         assert_eq!(answer(&mut client, 1).0, Success);
         client.send(search(2, &format!("ou=people,{HQ}")));
         assert_eq!(entries(&mut client, 2), (6, Success));
-        // Its domain is the connection's own, or none that the rules know, or it has none.
+        // The user's domain is the connection's own, or unknown to the rules, or missing.
         client.send(bind(3, &format!("uid=user4,ou=people,{HQ}"), PASSWORD));
         assert_eq!(answer(&mut client, 3).0, Success);
         client.send(bind(4, "uid=nobody,dc=elsewhere,dc=example", PASSWORD));

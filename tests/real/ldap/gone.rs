@@ -1,4 +1,4 @@
-//! Clients that have gone, and directories that say nothing (issue 15, B10): neither holds a socket for long.
+//! Clients that have gone, and silent directories (issue 15, B10): neither holds a socket for long.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn abandon(id: i32, other: i32) -> Vec<u8> {
     encode(id, LdapOp::AbandonRequest(other))
 }
 
-/// What clients say before they go, without an answer to the bind.
+/// Octets that clients send before they go. The bind is not answered.
 fn talks(tls: bool) -> Vec<(&'static str, Vec<u8>)> {
     let who = format!("cn=contacts,{HQ}");
     let first = bind(1, &who, PASSWORD);
@@ -29,7 +29,8 @@ fn talks(tls: bool) -> Vec<(&'static str, Vec<u8>)> {
         ("bind, abandon, unbind", [first.clone(), abandon(2, 1), unbind(3)].concat()),
         ("a bind and an unbind", [first.clone(), unbind(2)].concat()),
         ("two binds", [first.clone(), bind(2, &who, PASSWORD)].concat()),
-        // More than Portward's buffer takes and less than the kernel's: the end stands behind what is not read.
+        // More than Portward's buffer takes and less than the kernel's. So the end stands behind octets that are not
+        // read.
         ("a bind and searches that fill every buffer", [first, searches].concat()),
     ]
 }
@@ -75,7 +76,7 @@ fn b10_a_client_that_has_gone_leaves_no_socket_at_a_silent_directory() {
     });
 }
 
-/// The office has its connections back although the directory still hangs, and is served when the directory is back.
+/// The office gets its connections back although the directory still hangs. When the directory is back it is served.
 #[test]
 fn b10_a_hung_directory_does_not_use_up_an_office_s_connections() {
     within(60, || {
@@ -97,7 +98,7 @@ fn b10_a_hung_directory_does_not_use_up_an_office_s_connections() {
         client.send(&talk);
         assert_eq!(answer(&mut client, 1).0, Success);
         assert_eq!(entries(&mut client, 2), (6, Success));
-        // After an unbind both sides are closed, whoever of them closes first.
+        // After an unbind both sides are closed, in any order.
         client.send(unbind(3));
         assert_eq!(client.rest(), b"");
         eventually("both are closed", || front.portward.sockets() == before);
@@ -107,7 +108,7 @@ fn b10_a_hung_directory_does_not_use_up_an_office_s_connections() {
 #[test]
 fn b10_an_unbind_ends_it_although_neither_side_closes() {
     within(60, || {
-        // It answers binds and does not close at an unbind.
+        // The directory answers binds and does not close at an unbind.
         let target = Target::scripted(|conn| {
             while let Some(message) = next(conn) {
                 if let LdapOp::BindRequest(_) = message.op {
@@ -150,7 +151,7 @@ fn b10_a_directory_that_does_not_answer_a_bind_has_a_time_of_its_own() {
     });
 }
 
-/// Slow directories and clients that have closed their side get their time.
+/// Slow directories, and clients that have closed their side, get their time.
 #[test]
 fn b10_a_slow_directory_and_a_client_that_has_said_everything_are_waited_for() {
     within(60, || {

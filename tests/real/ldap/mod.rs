@@ -1,4 +1,5 @@
-//! LDAP and LDAPS (contract sections 1 to 3 and 5), with OpenLDAP on both sides, and with exact octets where those count.
+//! LDAP and LDAPS (contract sections 1 to 3 and 5), with OpenLDAP on both sides, and with exact octets where they
+//! matter.
 
 mod binds;
 mod directories;

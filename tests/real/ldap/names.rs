@@ -1,7 +1,7 @@
-//! The domain of a distinguished name as OpenLDAP reads it: hundreds of spellings, held against `slapdn`.
+//! The domain of a distinguished name as OpenLDAP reads it: hundreds of spellings, compared with `slapdn`.
 //!
-//! Portward may be stricter (a semicolon separates for slapd and not for others), and it may leave a name to the directory
-//! that slapd refuses. Where both read a name, they must read the same domain.
+//! Portward may be stricter (for slapd a semicolon is a separator, for others it is not), and it may leave a name to
+//! the directory that slapd refuses. If both read a name, they must read the same domain.
 
 use std::fs;
 use std::process::Command;
@@ -54,7 +54,7 @@ fn spellings() -> Vec<String> {
     all
 }
 
-/// What slapd makes of each: its normal form, or nothing if it refuses.
+/// slapd's normal form of each name, or nothing if it refuses the name.
 fn normalised(names: &[String]) -> Vec<Option<String>> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("slapd.conf");
@@ -63,7 +63,7 @@ fn normalised(names: &[String]) -> Vec<Option<String>> {
         schemas.iter().map(|name| format!("include /etc/ldap/schema/{name}.schema\n")).collect();
     fs::write(&file, text).unwrap();
     let mut all = Vec::new();
-    // It ends at the first name that it refuses.
+    // slapdn ends at the first name that it refuses.
     while all.len() < names.len() {
         let output = Command::new(program("slapdn", "slapd"))
             .args(["-N", "-f"])
@@ -82,7 +82,8 @@ fn normalised(names: &[String]) -> Vec<Option<String>> {
     all
 }
 
-/// The domain of a normal form: lower case, `dc` only, and a separator within a value is in hexadecimal digits.
+/// The domain of a normal form. A normal form is in lower case, has only `dc`, and writes a separator within a value in
+/// hexadecimal digits.
 fn domain(normal: &str) -> String {
     let labels: Vec<&str> = normal.split([',', '+']).filter_map(|piece| piece.strip_prefix("dc=")).collect();
     labels.join(".")
@@ -106,7 +107,7 @@ fn where_slapd_reads_a_name_it_reads_the_same_domain() {
             }
         }
         assert!(same > 120, "{same} of {}", names.len());
-        // Stricter with reason: semicolons, DCs that others join otherwise, labels that no domain has.
+        // Reasons to be stricter: semicolons, DCs that others join differently, labels that no domain has.
         let reasons = [";", "+dc=", "+DC", "ou=x", r"\,net", "dc=,"];
         for name in &stricter {
             assert!(reasons.iter().any(|reason| name.contains(reason)), "{name}");

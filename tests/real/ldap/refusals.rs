@@ -1,4 +1,4 @@
-//! What is refused, and that nothing of it reaches a directory.
+//! Refused messages. Nothing of them reaches a directory.
 
 use std::net::TcpStream;
 
@@ -10,14 +10,14 @@ use super::{Front, plain_host};
 use crate::harness::directory::{answer, bind, directory, encode, named as extended, sasl, search, unbind};
 use crate::harness::{PASSWORD, Target, Wire, eventually, ldap_tool, within};
 
-/// Two hosts, one of which is off, all on the same target.
+/// Two hosts on the same target. One is disabled.
 fn rules(target: &Target) -> String {
     let off = plain_host("off.example", target.port()).replace("target =", "enabled = false\ntarget =");
     let web = "[[host]]\nname = \"web.example\"\ntarget = \"127.0.0.1\"\nhttp = [\"/\"]\n";
     plain_host("dvl-ckl2.net", target.port()) + &plain_host("nobody.example", target.port()) + &off + web
 }
 
-/// What a stranger may send, and what it is called.
+/// Messages of strangers, each with its log line.
 fn strangers() -> Vec<(Vec<u8>, &'static str)> {
     let good = bind(1, r"dvl-ckl2.net\contacts", PASSWORD);
     let mut too_large = bind(1, r"dvl-ckl2.net\contacts", &"p".repeat(17_000));
@@ -35,7 +35,7 @@ fn strangers() -> Vec<(Vec<u8>, &'static str)> {
         (bind(1, "a@web.example", PASSWORD), "ldap://web.example BIND a rejected: no-service"),
         (bind(1, "a@off.example", PASSWORD), "ldap://off.example BIND a rejected: disabled"),
         (bind(1, "a@b..c", PASSWORD), "ldap://b..c BIND a rejected: malformed"),
-        // Anonymous; a name with an empty password is (RFC 4513 §5.1.2).
+        // Anonymous binds. A name with an empty password is one, too (RFC 4513 §5.1.2).
         (bind(1, "", ""), "ldap://- BIND rejected: no-name"),
         (bind(1, r"dvl-ckl2.net\contacts", ""), "BIND contacts rejected: no-name"),
         (bind(1, "", PASSWORD), "ldap://- BIND rejected: no-name"),
@@ -43,10 +43,10 @@ fn strangers() -> Vec<(Vec<u8>, &'static str)> {
         (bind(1, "@dvl-ckl2.net", PASSWORD), "ldap://- BIND rejected: malformed"),
         (bind(1, r"dvl-ckl2.net\ ", PASSWORD), "ldap://- BIND rejected: malformed"),
         (bind(1, ",", PASSWORD), "ldap://- BIND rejected: malformed"),
-        // Issue 15, A1: to a directory written in C this is StartTLS.
+        // Issue 15, A1: a directory written in C would read this as StartTLS.
         (extended(1, "1.3.6.1.4.1.1466.20037\0"), "ldap://- rejected: malformed"),
         (bind(1, "contacts", PASSWORD), "ldap://- BIND contacts rejected: no-name"),
-        // Two readings.
+        // A name with two readings.
         (bind(1, r"dvl-ckl2.net\a@elsewhere.example", PASSWORD), "ldap://- BIND rejected: malformed"),
         (bind(1, "cn=a;dc=dvl-ckl2;o=x,dc=net", PASSWORD), "ldap://- BIND rejected: malformed"),
         (
@@ -64,13 +64,13 @@ fn strangers() -> Vec<(Vec<u8>, &'static str)> {
         (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".to_vec(), "ldap://- rejected: malformed"),
         (vec![0x30, 0x80], "ldap://- rejected: malformed"),
         (vec![0x30, 0x85, 0, 0, 0, 0, 0], "ldap://- rejected: malformed"),
-        // 4 GiB, of which nothing comes.
+        // A length of 4 GiB, of which no octet comes.
         (
             b"\x30\x84\xff\xff\xff\xff\x02\x01\x01\x60\x84\xff\xff\xff\xf0\x02\x01\x03".to_vec(),
             "ldap://- rejected: too-large",
         ),
         (too_large, "ldap://- rejected: too-large"),
-        // Who says good-bye first has done nothing wrong.
+        // An unbind as the first message is no offence.
         (unbind(1), "ldap://- rejected: aborted"),
     ]
 }
@@ -106,7 +106,7 @@ fn strangers_are_answered_if_that_is_wanted() {
         for (octets, _) in strangers() {
             let mut client = front.plain();
             client.send(&octets);
-            // What cannot be read is answered with a notice of disconnection, whose number is 0 (RFC 4511 §4.4.1).
+            // An unreadable message is answered with a notice of disconnection, whose messageID is 0 (RFC 4511 §4.4.1).
             if octets[0] != 0x30 || octets[1] >= 0x80 || octets[5] == 0x77 {
                 assert_eq!(
                     answer(&mut client, 0),
@@ -118,7 +118,7 @@ fn strangers_are_answered_if_that_is_wanted() {
             assert_eq!(client.rest(), b"", "{octets:02x?}");
         }
         recorder.assert_untouched("strangers");
-        // A directory that is down is no fault of the client's.
+        // A directory that is down is not the client's fault.
         let port = recorder.port();
         drop(recorder);
         eventually("the directory is gone", || TcpStream::connect(("127.0.0.1", port)).is_err());
@@ -168,13 +168,13 @@ fn a_default_host_takes_whoever_names_no_domain() {
         assert_eq!(done(bind(1, "contacts", PASSWORD)), Success);
         front.portward.decision(&["ldap://dvl-ckl2.net BIND contacts -> "]);
         assert_eq!(done(bind(1, "", "")), Success);
-        // With an empty password the name says nothing.
+        // With an empty password the name does not count.
         assert_eq!(done(bind(1, r"other.example\a", "")), Success);
-        // SASL without a security layer gets an answer of the directory's.
+        // SASL without a security layer gets the directory's answer.
         assert_eq!(done(sasl(1, "PLAIN", b"\0a\0b")), Success);
-        // Issue 15, A8: an empty name is anonymous, and goes where anonymous binds go.
+        // Issue 15, A8: a bind with an empty name is anonymous, and goes to the host of anonymous binds.
         assert_eq!(done(bind(1, "", PASSWORD)), Success);
-        // A later bind is held against the host as any other one.
+        // A later bind is compared with the host as usual.
         let mut client = front.plain();
         client.send(bind(1, "", ""));
         assert_eq!(answer(&mut client, 1).0, Success);
@@ -182,13 +182,13 @@ fn a_default_host_takes_whoever_names_no_domain() {
         assert_eq!(answer(&mut client, 2).0, UnwillingToPerform);
         client.send(bind(3, "", PASSWORD));
         assert_eq!(answer(&mut client, 3).0, Success);
-        // An operation before a bind goes nowhere (contract section 2).
+        // An operation before a bind is not passed on (contract section 2).
         let (mut client, seen) = (front.plain(), target.connections());
         client.send(search(1, ""));
         assert_eq!(client.rest(), b"");
         front.portward.decision(&["ldap://- SEARCH rejected: method"]);
         assert_eq!(target.connections(), seen);
-        // EXTERNAL would be Portward, and a security layer would hide everything.
+        // EXTERNAL would log in as Portward, and a security layer would hide everything.
         for mechanism in ["EXTERNAL", "GSSAPI", "GSS-SPNEGO", "DIGEST-MD5", "UNHEARD-OF"] {
             let mut client = front.plain();
             client.send(sasl(1, mechanism, b""));
@@ -207,7 +207,7 @@ fn a_search_after_a_failed_bind_reaches_nobody() {
         let delete = encode(3, ldap3_proto::proto::LdapOp::DelRequest("cn=a".to_owned()));
         let before = target.bytes();
         let count = |target: &Target| target.bytes() - before;
-        // After the answer.
+        // After the answer to the bind.
         let mut client = front.plain();
         client.send(&wrong);
         assert_eq!(answer(&mut client, 1).0, InvalidCredentials);
@@ -230,7 +230,7 @@ fn a_search_after_a_failed_bind_reaches_nobody() {
         client.send(&delete);
         assert_eq!(client.rest(), b"");
         assert_eq!(count(&target), 3 * wrong.len() + good.len());
-        // Abandon passes at any time, and another bind opens it.
+        // Abandon passes at any time, and another bind opens the gate.
         let mut client = front.plain();
         client.send(&wrong);
         assert_eq!(answer(&mut client, 1).0, InvalidCredentials);

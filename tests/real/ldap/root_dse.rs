@@ -1,4 +1,5 @@
-//! 16: what clients read before they bind (contract section 2): the root DSE, refused without counting or answered by Portward.
+//! Item 16: the root DSE, which clients read before they bind (contract section 2). It is refused without counting, or
+//! Portward answers.
 
 use ldap3_proto::proto::LdapResultCode::{Success, UnavailableCriticalExtension, UnwillingToPerform};
 use ldap3_proto::proto::{LdapDerefAliases, LdapMsg, LdapOp, LdapSearchRequest};
@@ -27,7 +28,7 @@ fn root_dse(id: i32, names: &[&str], types_only: bool) -> Vec<u8> {
     )
 }
 
-/// The attributes of the entry that is found, each with its values, and the end of the search.
+/// The attributes of the found entry, each with its values. The search must end after it.
 fn found(client: &mut Wire, id: i32) -> Vec<(String, Vec<String>)> {
     let LdapMsg { msgid, op: LdapOp::SearchResultEntry(entry), .. } = next(client).expect("an entry") else {
         panic!("no entry")
@@ -115,7 +116,7 @@ fn item_16_the_root_dse_is_answered_and_the_client_goes_on() {
         critical[1] += u8::try_from(control.len()).unwrap();
         client.send(critical);
         assert_eq!(answer(&mut client, 7).0, UnavailableCriticalExtension);
-        // It goes on: StartTLS, once more, and the bind.
+        // The connection goes on: StartTLS, the search once more, and the bind.
         client.send(start_tls(8));
         assert_eq!(answer(&mut client, 8).0, Success);
         let mut client =
@@ -125,7 +126,7 @@ fn item_16_the_root_dse_is_answered_and_the_client_goes_on() {
         assert_eq!(answer(&mut client, 10).0, Success);
         client.send(search(11, "dc=x"));
         assert_eq!(crate::harness::directory::entries(&mut client, 11), (3, Success));
-        // After the bind it is the directory's to answer.
+        // After the bind the directory answers.
         client.send(root_dse(12, &[], false));
         assert_eq!(crate::harness::directory::entries(&mut client, 12), (3, Success));
         let mut client = front.tls();
@@ -141,7 +142,7 @@ fn item_16_a_client_that_only_reads_it_has_done_nothing_and_is_bounded() {
         let setup = Front::rules(&plain_host("dvl-ckl2.net", target.port()));
         let setup = setup.set("ldap.root_dse", "true").set("blacklist.allow", "[]");
         let front = Front::start(setup.set("limits.inspect_timeout", "\"2s\""));
-        // Those that leave, those that say good-bye, and those that stay silent.
+        // Clients that leave, clients that send an unbind, and clients that stay silent.
         let mut silent = Vec::new();
         for number in 0..25 {
             let mut client = front.plain();
@@ -169,7 +170,7 @@ fn item_16_a_client_that_only_reads_it_has_done_nothing_and_is_bounded() {
             assert_eq!(client.rest(), b"");
         }
         front.portward.line(&["ldap://- SEARCH rejected: method"]);
-        // What is no search of the root DSE is refused as ever.
+        // Any other search is refused as before.
         let mut client = front.plain();
         client.send([root_dse(1, &[], false), search(2, "")].concat());
         found(&mut client, 1);
@@ -199,7 +200,7 @@ fn a_client_that_breaks_off_before_the_root_dse_comes_goes_in_peace() {
     });
 }
 
-/// After a bind that the directory has refused the client is nobody again, and may ask again.
+/// After the directory has refused a bind, the client is anonymous again, and may ask again.
 #[test]
 fn item_16_the_root_dse_after_a_refused_bind_does_not_count() {
     within(60, || {
@@ -233,7 +234,8 @@ fn item_16_ldapsearch_reads_the_root_dse_and_binds_with_semicolons() {
         let setup = Front::rules(&plain_host("dvl-ckl2.net", hq.plain)).set("ldap.root_dse", "true");
         let front = Front::start(setup);
         let url = format!("ldap://127.0.0.1:{}", front.ldap);
-        // A client of version 3 need not bind; ldapsearch -x does, anonymously, but -P 3 with an empty SASL list not.
+        // A client of version 3 need not bind. ldapsearch -x binds anonymously. With -P 3 and an empty list of SASL
+        // mechanisms it does not.
         let who = "cn=contacts;dc=dvl-ckl2; dc=net";
         let said = ldap_tool(
             "ldapsearch",
@@ -241,7 +243,7 @@ fn item_16_ldapsearch_reads_the_root_dse_and_binds_with_semicolons() {
         );
         assert!(said.code == 0 && said.out.contains("Person Number 1"), "{said:?}");
         front.portward.decision(&["ldap://dvl-ckl2.net BIND contacts -> "]);
-        // SASL mechanisms are looked for in the root DSE, without a bind before it.
+        // ldapsearch looks for SASL mechanisms in the root DSE, without an earlier bind.
         let said = ldap_tool("ldapsearch", &["-LLL", "-H", &url, "-b", "", "-s", "base", "+"]);
         assert!(said.errors.contains("No such attribute") || said.errors.contains("SASL"), "{said:?}");
         assert!(

@@ -1,4 +1,4 @@
-//! StartTLS (RFC 4511 §4.14): Portward's own before a bind, and nobody's at any other time.
+//! StartTLS (RFC 4511 §4.14): before a bind Portward answers it. At any other time it is refused.
 
 use ldap3_proto::proto::LdapResultCode::{OperationsError, ProtocolError, Success};
 
@@ -26,12 +26,12 @@ fn before_a_bind_it_is_answered_here_and_tls_follows() {
         client.send(start_tls(77));
         assert_eq!(answer(&mut client, 77), (Success, named()));
         let mut client = client.into_tls("dvl-ckl2.net");
-        // A second one: TLS is established.
+        // A second StartTLS: TLS is established already.
         client.send(start_tls(78));
         assert_eq!(answer(&mut client, 78), (OperationsError, named()));
         let octets = bind(79, "a@dvl-ckl2.net", PASSWORD);
         client.send(&octets);
-        // A client that came by StartTLS came by TLS: the target's TLS port.
+        // A client that used StartTLS came by TLS, so it goes to the target's TLS port.
         front.portward.decision(&["ldaps://dvl-ckl2.net BIND a -> ", &format!(":{}(new)", tls.port())]);
         crate::harness::eventually("the bind arrives", || tls.bytes() == octets.len());
         plain.assert_untouched("a client that came by TLS");
@@ -53,7 +53,7 @@ fn on_the_tls_port_and_after_a_bind_it_is_refused_and_goes_nowhere() {
             client.send(start_tls(3));
             assert_eq!(answer(&mut client, 3), (OperationsError, named()));
             assert_eq!(target.bytes(), seen);
-            // Between the bind and its answer, too; and everything goes on as it was.
+            // The same between the bind and its answer. The connection goes on as before.
             client.send([bind(4, "a@dvl-ckl2.net", PASSWORD), start_tls(5), search(6, "")].concat());
             assert_eq!(answer(&mut client, 4).0, Success);
             assert_eq!(answer(&mut client, 5), (OperationsError, named()));
@@ -63,7 +63,7 @@ fn on_the_tls_port_and_after_a_bind_it_is_refused_and_goes_nowhere() {
     });
 }
 
-/// Issue 15, A1: what a directory could take for StartTLS is StartTLS, or goes nowhere.
+/// Issue 15, A1: a message that a directory could read as StartTLS is treated as StartTLS, or is not passed on.
 #[test]
 fn another_spelling_of_it_reaches_no_directory() {
     within(60, || {
@@ -88,7 +88,7 @@ fn another_spelling_of_it_reaches_no_directory() {
     });
 }
 
-/// The STARTTLS injection class: what came in the clear would be taken for something that came by TLS.
+/// The STARTTLS injection: unencrypted octets would be taken for octets that came by TLS.
 #[test]
 fn what_is_sent_behind_it_in_the_clear_is_refused() {
     within(60, || {
@@ -101,7 +101,7 @@ fn what_is_sent_behind_it_in_the_clear_is_refused() {
             assert_eq!(client.rest(), b"");
             front.portward.decision_after(mark, &["ldap://- rejected: malformed"]);
         }
-        // After the answer, in the place of TLS.
+        // After the answer, in place of TLS.
         let mark = front.portward.mark();
         let mut client = front.plain();
         client.send(start_tls(1));
@@ -150,7 +150,7 @@ fn tls_that_does_not_come_or_does_not_end_has_a_deadline() {
         half.send(b"\x16\x03\x01\x02\0");
         assert_eq!(silent.rest(), b"");
         half.rest();
-        // TLS and then nothing.
+        // A TLS handshake, and then nothing.
         let mut idle = begin().try_into_tls(client_config(rustls::DEFAULT_VERSIONS), "dvl-ckl2.net").unwrap();
         assert_eq!(idle.rest(), b"");
         crate::harness::eventually("three deadlines", || {

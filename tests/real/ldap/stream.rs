@@ -1,4 +1,4 @@
-//! However the octets are cut, and however many there are.
+//! Streams cut in every way, and long ones.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn bind_and_search_in_one_segment_and_one_byte_at_a_time() {
             let mut client = if tls { front.tls() } else { front.plain() };
             client.send(&talk);
             assert_eq!(answer(&mut client, 1).0, Success);
-            // slapd may answer them in any order; both are complete.
+            // slapd may answer them in any order. Both answers are complete.
             assert_eq!(entries_of_both(&mut client), 2 * 23);
             client.send(unbind(4));
             assert_eq!(client.rest(), b"");
@@ -51,7 +51,7 @@ fn entries_of_both(client: &mut crate::harness::Wire) -> usize {
     found
 }
 
-/// A search waits for the answer to the bind in front of it, at Portward and not at the directory.
+/// A search waits for the answer to the bind before it. It waits at Portward, not at the directory.
 #[test]
 fn nothing_overtakes_a_bind() {
     within(60, || {
@@ -73,7 +73,7 @@ fn nothing_overtakes_a_bind() {
         let mut client = front.plain();
         client.send([&first[..], &second].concat());
         eventually("the bind arrives", || target.bytes() >= first.len());
-        // More than any buffer takes: the client is slowed down, not cut off.
+        // More octets than any buffer takes: the client is slowed down, not cut off.
         let mut flood = front.plain();
         let mut waiting = 0;
         flood.set_write_patience(Duration::from_secs(1));
@@ -91,7 +91,7 @@ fn nothing_overtakes_a_bind() {
     });
 }
 
-/// Who has said everything gets every answer, also if what he said had to wait.
+/// A client that has closed its side gets every answer, even to requests that had to wait.
 #[test]
 fn a_client_may_close_its_side_behind_its_last_request() {
     within(60, || {
@@ -117,7 +117,7 @@ fn large_messages_stream_both_ways() {
         let front =
             Front::with_rules(&host("dvl-ckl2.net", &format!("tcp = {}, tls = {}", hq.plain, hq.tls)));
         let mut client = front.tls();
-        // Nobody may add entries but with the directory's own right, so the answer is a refusal: of slapd's.
+        // Only the directory's own right allows to add entries. So slapd refuses, and the answer is slapd's.
         client.send(bind(1, &format!("cn=contacts,{HQ}"), PASSWORD));
         assert_eq!(answer(&mut client, 1).0, Success);
         let attribute =
@@ -130,7 +130,7 @@ fn large_messages_stream_both_ways() {
             panic!()
         };
         assert_ne!(result.code, Success);
-        // The other way: some MiB in 100,000 entries, by a directory that is quicker than its reader.
+        // The other direction: some MiB in 100,000 entries, from a directory that is quicker than its reader.
         let many = directory(&["a@dvl-ckl2.net"], PASSWORD, 100_000);
         let front = Front::with_rules(&plain_host("dvl-ckl2.net", many.port()));
         let mut client = front.plain();

@@ -1,11 +1,11 @@
-//! Who is let in, and what everybody else hears, and when.
+//! Which logins are accepted, the answers to all others, and the times of these answers.
 
 use std::time::{Duration, Instant};
 
 use super::{HOST, base64, basic, get, line, octets, setup};
 use crate::harness::{Target, curl, within};
 
-/// Logins that are wrong, each in another way.
+/// Wrong logins, each wrong in another way.
 const WRONG: [(&str, &str, &str, &str); 8] = [
     ("a wrong password", "/mno/ACME/metadata", "key", "wrong"),
     ("an unknown user", "/mno/ACME/metadata", "nokey", "s3cret-of-acme"),
@@ -30,12 +30,12 @@ fn item_3_a_right_login_passes_and_is_not_passed_on() {
                 assert!(answer.text().contains("GET /mno/ACME/metadata?a=b"), "{answer:?}");
             }
         }
-        // The scheme in another case, and a name that only begins like it.
+        // A scheme in another case, and a scheme whose name only begins in the same way.
         let field = basic("key", "s3cret-of-acme")
             .replace("Basic", "bASIC")
             .replace("Authorization", "aUTHORIZATION");
         assert_eq!(get(&mut wire, "/mno/ACME", &field).status(), 200);
-        // The path without a login: nothing is asked, and a login goes on as it came.
+        // A path without a login: Portward demands nothing, and a login passes as it came.
         let answer = get(&mut wire, "/mno/ACME/saml/consume", &basic("mine", "own"));
         assert!(answer.status() == 200 && answer.text().contains(&base64(b"mine:own")), "{answer:?}");
         assert_eq!(get(&mut wire, "/mno/ACME/saml-admin", "").status(), 401, "whole segments");
@@ -95,7 +95,7 @@ fn item_3_a_disabled_tenant_tells_its_own_users() {
         let target = Target::named("inside");
         let portward = setup(&target, "").start();
         for (path, password) in [("/mno/GONE/x", "s3cret-of-gone"), ("/mno/BELOW/x", "s3cret-of-below")] {
-            // Twice: what is remembered needs an enabled tenant all the same.
+            // Twice, because a remembered login still needs an enabled tenant.
             for _ in 0..2 {
                 let answer = get(&mut portward.tls(HOST), path, &basic("key", password));
                 assert_eq!(answer.status(), 403, "{path}: {answer:?}");
@@ -106,7 +106,7 @@ fn item_3_a_disabled_tenant_tells_its_own_users() {
     });
 }
 
-/// Each wrong login is answered at a multiple of half a second after it came, whatever is wrong with it.
+/// The answer to a wrong login comes at a multiple of half a second after the request, whatever the fault is.
 #[test]
 fn item_3_every_wrong_login_is_answered_at_the_same_time() {
     within(180, || {
@@ -126,7 +126,7 @@ fn item_3_every_wrong_login_is_answered_at_the_same_time() {
             assert!(took[0] >= Duration::from_millis(500), "{what}: {took:?}");
             medians.push((took[3].as_millis() / 500, what, took));
         }
-        // The same step of the grid; a machine that is busy may miss one.
+        // All are in the same step of the grid. On a busy machine one may miss it.
         let steps: Vec<u128> = medians.iter().map(|(step, ..)| *step).collect();
         assert!(steps.iter().max() <= steps.iter().min().map(|step| step + 1).as_ref(), "{medians:?}");
     });
@@ -147,7 +147,7 @@ fn item_3_a_login_is_verified_once_in_five_minutes() {
         (0..50).for_each(|_| ask());
         let others = portward.processor_ticks() - ticks;
         assert!(others < 10 * first.max(5), "one hash: {first} ticks; fifty requests behind it: {others}");
-        // Other lines forget it; the same ones under a reload do not.
+        // Other lines make Portward forget the login. A reload with the same lines does not.
         portward.write_rules(&super::rules(&target, 4, "").replace("s3cret-of-acme", "x"));
         portward.hang_up();
         portward.line(&["reloaded"]);
@@ -173,7 +173,7 @@ fn item_3_curl_logs_in() {
         assert_eq!(ask(&[]), "401 1");
         assert_eq!(ask(&["--user", "key:s3cret-of-acme"]), "200 1");
         assert_eq!(ask(&["--user", "key:s3cret-of-acme", "--request", "DELETE"]), "200 1");
-        // curl asks first what is wanted, and then logs in, on the same connection.
+        // curl first asks for the scheme, and then logs in, on the same connection.
         assert_eq!(ask(&["--anyauth", "--user", "key:s3cret-of-acme"]), "200 1");
         assert_eq!(ask(&["--anyauth", "--user", "key:s3cret-of-acme", "--data", "a body"]), "200 1");
         assert_eq!(
@@ -187,7 +187,7 @@ fn item_3_curl_logs_in() {
     });
 }
 
-/// Browsers send a login to the paths beside and below the one that asked for it.
+/// Browsers send a login to paths beside and below the path that demanded it.
 #[test]
 fn item_3_a_login_that_strays_to_an_open_path_is_no_target_s_to_see() {
     within(60, || {
@@ -216,16 +216,16 @@ fn item_3_a_login_that_strays_to_an_open_path_is_no_target_s_to_see() {
             ("/mno/ACME/saml/x", "staff", false),
             ("/x/y", "staff", false),
             ("/", "staff", false),
-            // Users of the application, and those of other tenants.
+            // Users of the application, and users of other tenants.
             ("/mno/ACME/saml/x", "someone", true),
             ("/mno/NOBODY/saml/x", "key", true),
             ("/x/y", "key", true),
-            // The application is to have them.
+            // The application shall get these.
             ("/pass/ACME/open", "key", true),
         ] {
             assert_eq!(passes(path, user), expected, "{path} {user}");
         }
-        // Other schemes are never Portward's.
+        // Portward never uses other schemes.
         let answer = get(&mut wire, "/mno/ACME/saml", "Authorization: Bearer key\r\n");
         assert!(answer.text().to_ascii_lowercase().contains("authorization: bearer key"), "{answer:?}");
     });

@@ -1,4 +1,4 @@
-//! The dialogue in which a browser asks its user for a login: Chromium's, which its DevTools protocol shows and answers (domain
+//! The dialogue in which a browser asks its user for a login. Chromium's DevTools protocol shows and answers it (domain
 //! Fetch: `authRequired`, `continueWithAuth`).
 
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{HOST, setup};
 use crate::harness::{Chromium, Page, Target, within};
 
-/// Goes to a URL; the user answers the dialogues with `logins`, in turn, and closes the next one. The dialogues that there were,
+/// Goes to a URL. The user answers the dialogues with `logins`, in turn, and closes the next one. Returns the dialogues
 /// and the text of the page.
 fn visit(page: &Page, url: &str, logins: &[(&str, &str)]) -> (Vec<Value>, String) {
     page.command("Page.navigate", json!({ "url": url }));
@@ -52,7 +52,7 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
     within(100, || {
         let target = Target::http(|request, _| application(request.target()));
         let portward = setup(&target, "").set("log.forwarded", "\"all\"").start();
-        // The browser believes that it speaks to the usual ports.
+        // The browser believes that it uses the standard ports.
         let map = format!(
             "MAP {HOST}:80 127.0.0.1:{}, MAP {HOST}:443 127.0.0.1:{}, MAP * ~NOTFOUND",
             portward.http, portward.https
@@ -63,7 +63,8 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
         page.call("Page.enable", json!({}));
         page.call("Fetch.enable", json!({ "handleAuthRequests": true }));
 
-        // By plain HTTP nobody is asked: the browser is sent to HTTPS first. A wrong password is asked for again.
+        // By plain HTTP there is no dialogue: the browser is redirected to HTTPS first. After a wrong password there is
+        // another dialogue.
         let logins = [("key", "wrong"), ("key", "s3cret-of-acme")];
         let (dialogues, text) = visit(&page, &format!("http://{HOST}/mno/ACME/page"), &logins);
         assert_eq!(text, "/mno/ACME/page 17");
@@ -77,7 +78,7 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
         let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/ACME/other/page"), &[]);
         assert_eq!((dialogues, &*text), (Vec::new(), "/mno/ACME/other/page 17"));
 
-        // Another tenant's pages do. A user who closes the dialogue sees that a login is needed.
+        // Another tenant's pages need one. A user who closes the dialogue sees that a login is needed.
         let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/OTHER/page"), &[]);
         assert_eq!((dialogues, &*text), (vec![challenge], "401 Unauthorized"));
         let (_, text) =
@@ -86,7 +87,7 @@ fn item_3_chromium_asks_its_user_and_remembers_the_login() {
 
         assert!(!target.transcript().contains("Authorization"), "the login is Portward's");
 
-        // Single sign-on asks nobody.
+        // Single sign-on needs no dialogue.
         let (dialogues, text) = visit(&page, &format!("https://{HOST}/mno/OTHER/saml/page"), &[]);
         assert_eq!((dialogues, &*text), (Vec::new(), "/mno/OTHER/saml/page 17"));
         assert!(

@@ -25,7 +25,7 @@ fn item_3_a_file_is_read_again_when_it_changes() {
         fs::write(&file, line("two", "word", 4)).unwrap();
         eventually("the new user is known", || status("two", "word") == 200);
         assert_eq!(status("one", "pa55"), 401, "the old one is forgotten, although it was remembered");
-        // Wrong and empty ones, and none at all, leave in force what was.
+        // Wrong, empty and missing files leave the old contents in force.
         let mark = portward.mark();
         fs::write(&file, "two:hunter2\n").unwrap();
         let said = portward.line_after(mark, &["line 1 of an htpasswd file"]);

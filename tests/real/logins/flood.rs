@@ -1,4 +1,4 @@
-//! Many wrong logins at once: how many are hashed, how many hear that there is no room, and that others are served.
+//! Many wrong logins at once: how many are hashed, how many are refused for lack of room, and that others are served.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn item_3_a_flood_of_wrong_logins_is_bounded_and_others_are_served() {
             let login = basic("key", &format!("guess-{number}"));
             wire.send(format!("GET /mno/ACME/x HTTP/1.1\r\nHost: {HOST}\r\n{login}\r\n"));
         }
-        // While they wait, a known login, a path without one and a request without one are answered.
+        // Meanwhile a known login, a path without a login and a request without a login are answered.
         let before = portward.lines_since(mark).iter().filter(|line| line.contains("failed-login")).count();
         for _ in 0..50 {
             assert_eq!(get(&mut good, "/mno/ACME/x", &remembered).status(), 200);

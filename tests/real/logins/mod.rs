@@ -1,5 +1,5 @@
-//! Paths that demand a login (contract section 9, Logins; issue 21 item 3). The lines are those of htpasswd of Debian's
-//! apache2-utils.
+//! Paths that demand a login (contract section 9, Logins; issue 21 item 3). Debian's apache2-utils has the htpasswd
+//! that makes the lines.
 
 mod answers;
 mod dialogue;
@@ -26,8 +26,8 @@ fn htpasswd(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-/// Two tenants with a login each, one that is disabled, one without logins, and one below the disabled one. `more` stands
-/// among the entries of the host.
+/// Two tenants with a login each, a disabled one, one without logins, and one below the disabled one. `more` is added
+/// to the entries of the host.
 fn rules(target: &Target, cost: u32, more: &str) -> String {
     let port = target.port();
     let lines = |user: &str, password: &str| line(user, password, cost);
@@ -74,7 +74,7 @@ fn get(wire: &mut Wire, path: &str, login: &str) -> Message {
     wire.ask(format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{login}\r\n"))
 }
 
-/// Everything that a request is answered with, but for the date.
+/// All octets of the answer to a request, without the date.
 fn octets(mut wire: Wire, path: &str, login: &str) -> String {
     wire.send(format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{login}Connection: close\r\n\r\n"));
     let all = String::from_utf8(wire.rest()).unwrap();

@@ -1,4 +1,4 @@
-//! Lines of htpasswd itself, and what is wrong with the others that it can write.
+//! Lines written by htpasswd itself, and the faults of its other formats.
 
 use portward::credentials::{Line, Logins};
 
@@ -15,7 +15,7 @@ fn item_3_bcrypt_lines_of_every_cost_are_understood() {
         assert!(hash.fits(password.as_bytes()), "{line}");
         assert!(!hash.fits(format!("{password}x").as_bytes()), "{line}");
     }
-    // Its longest password is cut by bcrypt: 72 octets fit, and no more are taken for the same.
+    // bcrypt cuts long passwords. 72 octets fit. A longer password is not taken for the same one.
     let long = "x".repeat(72);
     let line = line("user", &long, 4);
     let line = Line::read(line.as_bytes()).unwrap();

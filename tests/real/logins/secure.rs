@@ -1,4 +1,4 @@
-//! A login never comes in the clear, unless the rule allows it; and the guard hears of wrong ones.
+//! A login is never sent unencrypted, unless the rule allows it. The guard hears of wrong ones.
 
 use super::{HOST, basic, get, rules, setup};
 use crate::harness::{Portward, Target, within};
@@ -32,7 +32,7 @@ fn item_3_no_login_in_the_clear() {
             );
             assert_eq!(wire.rest(), b"", "{method}");
         }
-        // An unknown tenant is no other than a known one.
+        // An unknown tenant gets the same answer as a known one.
         assert_eq!(get(&mut portward.plain(), "/mno/UNKNOWN/a", "").status(), 308);
         assert_eq!(get(&mut portward.plain(), "/mno/ACME/saml", "").status(), 200);
         assert!(portward.lines().iter().all(|line| !line.contains("failed-login")));
@@ -83,7 +83,7 @@ fn item_3_a_balancer_says_how_the_client_came() {
             let field = format!("{said}X-Forwarded-For: 192.0.2.1\r\n{login}");
             assert_eq!(get(&mut wire, "/mno/ACME/a", &field).status(), status, "{said} {is_tls}");
         }
-        // A client that nobody believes says nothing by it.
+        // The word of a client that is not trusted has no effect.
         let portward = setup(&target, "").start();
         let field = format!("X-Forwarded-Proto: https\r\n{login}");
         assert_eq!(get(&mut portward.plain(), "/mno/ACME/a", &field).status(), 308);
@@ -108,7 +108,7 @@ fn item_3_wrong_logins_are_counted_and_requests_without_one_are_not() {
         }
         assert_eq!(get(&mut wire, "/mno/ACME/x", &basic("key", "s3cret-of-acme")).status(), 200);
         assert_eq!(get(&mut wire, "/mno/GONE/x", &basic("key", "s3cret-of-gone")).status(), 403);
-        // Twenty-one wrong ones list, also where their clients do not wait for the answer.
+        // Twenty-one wrong logins list an address, even if the clients do not wait for the answers.
         let mut wires: Vec<_> = (0..21).map(|_| portward.tls(HOST)).collect();
         for (number, wire) in wires.iter_mut().enumerate() {
             let path = ["/mno/ACME/x", "/mno/UNKNOWN/x", "/mno/GONE/x"][number % 3];
@@ -117,7 +117,7 @@ fn item_3_wrong_logins_are_counted_and_requests_without_one_are_not() {
         portward.line(&["127.0.0.1 blacklisted for 5m: 21 suspicious requests"]);
         assert_eq!(target.transcript().matches("GET ").count(), 1);
         drop(wires);
-        // An office that guesses nothing is never listed for its first request.
+        // An office that guesses nothing is never listed for first requests without a login.
         let portward = start();
         for _ in 0..20 {
             assert_eq!(get(&mut portward.tls(HOST), "/mno/ACME/x", &basic("key", "wrong")).status(), 401);

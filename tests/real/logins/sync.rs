@@ -1,4 +1,4 @@
-//! A connection on which a login was asked for goes on in step with its client, or ends.
+//! After a demand for a login the connection stays in step with its client, or ends.
 
 use super::{HOST, basic, get, setup};
 use crate::harness::{Target, WebSocketEcho, Wire, web_socket, within};
@@ -29,7 +29,7 @@ fn item_3_a_body_is_not_taken_for_a_request() {
                 .contains("GET /mno/ACME/saml/smuggled HTTP/1.1\r\nHost: app.example.net\r\nX-")
         );
         assert!(!target.transcript().contains("eDp5"), "no login in a trailer either");
-        // A body that is not sent, or is too long, ends the connection behind the answer.
+        // If a body is not sent, or is too long, the connection ends after the answer.
         for framing in ["Content-Length: 5\r\nExpect: 100-continue\r\n", "Content-Length: 1000000\r\n"] {
             let mut wire = portward.tls(HOST);
             let body = if framing.contains("Expect") { String::new() } else { "x".repeat(100_000) };
@@ -41,7 +41,7 @@ fn item_3_a_body_is_not_taken_for_a_request() {
                 "{framing}: {answer:?}"
             );
         }
-        // Requests behind each other are answered one by one.
+        // Pipelined requests are answered one by one.
         let mut wire = portward.tls(HOST);
         let ask = |login: &str| format!("GET /mno/ACME/x HTTP/1.1\r\nHost: {HOST}\r\n{login}\r\n");
         wire.send(ask("") + &ask(&wrong) + &ask(&right) + &ask(&wrong));

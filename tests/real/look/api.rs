@@ -1,4 +1,5 @@
-//! The API as docs/openapi.json and docs/api.md describe it, held to the running daemon with traffic of all services.
+//! The API as docs/openapi.json and docs/api.md describe it, checked with the running daemon and traffic of all
+//! services.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +12,7 @@ use crate::harness::Portward;
 mod conformance;
 mod page;
 
-/// A daemon with a port for administration, in which there is something of every kind.
+/// A daemon with a port for administration and something of every kind.
 struct Busy {
     portward: Portward,
     port: u16,
@@ -19,7 +20,7 @@ struct Busy {
     _open: Vec<Wire>,
 }
 
-/// Unix time at which an entry ends that does not end during a test.
+/// A time at which an entry ends, far after any test, in Unix time.
 const LATER: u64 = 4_102_444_800;
 
 impl Busy {
@@ -33,7 +34,7 @@ impl Busy {
              [[host]]\nname = \"example.net/branch\"\ntarget = \"name.invalid\"\nsip = true\n"
         );
         let setup = inside.setup().set("admin.listen", &format!("\"127.0.0.1:{port}\""));
-        // As an earlier Portward has left it: an entry of the guard's own.
+        // As an earlier Portward has written it: an automatic entry.
         let listed = format!(
             "{{\"address\":\"203.0.113.77\",\"since\":1700000000,\"until\":{LATER},\"manual\":false,\"reason\":\"unknown-host\",\"count\":21}}\n"
         );

@@ -45,7 +45,7 @@ fn item_4_listeners_say_what_is_spoken_and_which_certificates_are_shown() {
         let admin = listeners.iter().find(|one| one["service"] == "admin").unwrap();
         assert_eq!(admin["address"], portward.dir().join("portward.sock").display().to_string());
 
-        // Without a certificate TLS ports are closed, and it says why.
+        // Without a certificate TLS ports are closed, and the answer says why.
         let certs = portward.dir().join("certs");
         std::fs::remove_dir_all(&certs).unwrap();
         std::fs::create_dir(&certs).unwrap();

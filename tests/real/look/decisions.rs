@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Inside, ask, get, run, started, traffic};
 use crate::harness::{Portward, eventually, within};
 
-/// The fields `name` of the decisions that a query finds.
+/// The fields `name` of the decisions that match a query.
 fn found(portward: &Portward, query: &str, name: &str) -> Vec<String> {
     let answer = get(portward, &format!("decisions?{query}"));
     let text = |one: &Value| one[name].as_str().map_or_else(|| one[name].to_string(), ToOwned::to_owned);
@@ -142,7 +142,7 @@ fn item_3_log_shows_the_lines_of_the_log() {
     });
 }
 
-/// An object a line.
+/// The objects, one in each line.
 fn objects_of(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -198,7 +198,7 @@ fn item_2_a_slow_follower_is_told_how_many_it_missed_and_holds_up_nothing() {
         while !head.ends_with(": portward\n") {
             assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
         }
-        // More than are kept, and more than any buffer on the way holds.
+        // More than are kept, and more than all buffers on the way can hold.
         let mut client = portward.plain();
         for number in 0..7_000 {
             client.get("one.example.net", &format!("/shut/{number}"));

@@ -19,7 +19,7 @@ fn item_5_explain_asks_the_running_daemon_what_it_alone_knows() {
             "{live:?}"
         );
 
-        // What the files say now is not in force.
+        // The present files are not in force.
         let dead = free_port();
         let other = inside.rules().replace(
             &format!("tcp = {}, tls = false }}]", inside.web.port()),
@@ -34,7 +34,7 @@ fn item_5_explain_asks_the_running_daemon_what_it_alone_knows() {
         assert!(live.out.contains(&format!("target  127.0.0.1:{dead} is down")), "{live:?}");
         assert_eq!(live.code, 0, "the rules lead there: {live:?}");
 
-        // The blacklist, and a host that is disabled while it runs.
+        // The blacklist, and a host that was disabled at run time.
         assert_eq!(run(&portward, &["blacklist", "add", "203.0.113.9"]).code, 0);
         let listed = explain(&["--live", "--from", "203.0.113.9"]);
         assert_eq!(listed.code, 1, "{listed:?}");

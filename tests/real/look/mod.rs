@@ -1,5 +1,5 @@
-//! How an administrator looks at the running daemon (contract section 8): commands and resources, with traffic of all four
-//! services.
+//! How an administrator looks at the running daemon (contract section 8): commands and resources, with traffic of all
+//! four services.
 
 mod api;
 mod certificates;
@@ -22,7 +22,7 @@ use crate::harness::{Output, PASSWORD, Portward, Setup, Target, Wire, command, c
 
 const KNOWN: &[&str] = &["ckl@one.example.net"];
 
-/// The targets of all services of one host.
+/// A host's targets for all services.
 struct Inside {
     web: Target,
     phone: Target,
@@ -103,7 +103,7 @@ fn get(portward: &Portward, resource: &str) -> Value {
     json
 }
 
-/// What `POST /v1/explain` says to a question.
+/// The answer of `POST /v1/explain` to a question.
 fn explained(portward: &Portward, question: &Value) -> Value {
     let socket = portward.dir().join("portward.sock").display().to_string();
     let url = "http://portward/v1/explain";
@@ -111,7 +111,7 @@ fn explained(portward: &Portward, question: &Value) -> Value {
     serde_json::from_str(&said).unwrap_or_else(|_| panic!("{question}: {said}"))
 }
 
-/// A command with the configuration of a daemon.
+/// Runs a command with the configuration of a daemon.
 fn run(portward: &Portward, args: &[&str]) -> Output {
     let config = portward.config().display().to_string();
     command(30, portward.dir(), &[args, &["--config", &config]].concat())

@@ -1,4 +1,4 @@
-//! The question of each decision (issue 23): posted to `/v1/explain` it gives what was decided.
+//! The question of each decision (issue 23): `/v1/explain` answers it with the same decision.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::harness::h323::confirmed_by;
 use crate::harness::sip::{next_message, request};
 use crate::harness::{PASSWORD, Portward, Wire, eventually, within};
 
-/// Sends octets to a service that refuses them by hanging up.
+/// Sends octets to a service, which refuses them by hanging up.
 fn refused(portward: &Portward, service: &str, octets: &[u8]) {
     let mut wire = match service {
         "sips" => Wire::tls(portward.port("sips"), "one.example.net"),
@@ -23,7 +23,7 @@ fn refused(portward: &Portward, service: &str, octets: &[u8]) {
     eventually("it is refused", || wire.is_closed());
 }
 
-/// What an explanation says in the words of a decision.
+/// An explanation in the terms of a decision.
 fn outcome(explanation: &Value) -> (Value, Value, Value) {
     let outcome = match explanation["decision"].as_str().unwrap() {
         "forward" => "forwarded",
@@ -78,7 +78,7 @@ fn issue_23_the_question_of_each_decision_is_answered_as_it_was_decided() {
             asked += 1;
         }
         assert_eq!(asked, 6 + 7 + 2 + 4 + 2, "{decisions:?}");
-        // What could not be read, and what is not kept, cannot be asked.
+        // A decision has no question if the request could not be read, or was not kept whole.
         refused(&portward, "http", b"GET /open HTTP/1.1\r\nHost: a@one.example.net\r\n\r\n");
         let long = format!("GET /open/{} HTTP/1.1\r\nHost: one.example.net\r\n\r\n", "x".repeat(4096));
         refused(&portward, "http", long.replace("one.", "no.one.").as_bytes());
@@ -91,7 +91,7 @@ fn issue_23_the_question_of_each_decision_is_answered_as_it_was_decided() {
     });
 }
 
-/// Writes what a remedy says to where it says.
+/// Writes the text of a remedy to the place that it names.
 fn follow(remedy: &Value) {
     let text = |name: &str| remedy[name].as_str().unwrap_or_else(|| panic!("{name}: {remedy}"));
     let (file, toml, words) = (text("file"), text("toml"), text("words"));
@@ -105,7 +105,7 @@ fn follow(remedy: &Value) {
     fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 
-/// From the refused request to the rule: what the daemon says to add is added, and the same request gets in.
+/// From a refused request to a rule: after the daemon's remedy is applied, the same request is accepted.
 #[test]
 fn issue_23_what_the_daemon_says_to_add_lets_the_same_request_in() {
     within(120, || {

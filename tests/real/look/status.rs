@@ -62,7 +62,7 @@ fn item_1_status_counts_what_was_decided_by_service_and_reason() {
 fn item_1_status_says_first_what_is_wrong() {
     within(90, || {
         let inside = Inside::new();
-        // No certificate covers this host, and nothing listens on the port of the other.
+        // No certificate covers this host, and the other host's target port is closed.
         let dead = free_port();
         let more = format!(
             "[[host]]\nname = \"one.example.com\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/\", tcp = {dead} }}]\n"
@@ -131,7 +131,7 @@ fn item_1_a_certificate_near_its_end_is_a_warning_and_no_new_generation() {
     within(60, || {
         let inside = Inside::new();
         let portward = inside.start();
-        // What is put in its place ends soon. It is noticed without a reload.
+        // The new certificate ends soon. It is noticed without a reload.
         let soon = DevCa::new().unwrap().server_valid(&["*.example.net"], Validity::days(-1, 10)).unwrap();
         let certs = portward.dir().join("certs");
         fs::write(certs.join("server.crt"), &soon.cert_pem).unwrap();
@@ -145,7 +145,7 @@ fn item_1_a_certificate_near_its_end_is_a_warning_and_no_new_generation() {
     });
 }
 
-/// Contract section 8: exit code 2 is wrong usage, whether the command or the daemon sees it.
+/// Contract section 8: exit code 2 means wrong usage, whether the command or the daemon finds it.
 #[test]
 fn a_filter_that_is_not_understood_is_wrong_usage() {
     within(60, || {
@@ -165,7 +165,7 @@ fn a_filter_that_is_not_understood_is_wrong_usage() {
     });
 }
 
-/// A target that no rule leads to any more does not matter.
+/// A target that is down does not matter once no rule leads to it.
 #[test]
 fn issue_23_a_target_that_is_down_is_named_as_long_as_a_rule_leads_there() {
     within(60, || {

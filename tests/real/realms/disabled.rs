@@ -1,4 +1,5 @@
-//! Telephones of an account that is disabled, itself or by an ancestor, are told so whatever `reject` says (contract section 9).
+//! Telephones of an account that is disabled, by itself or by a tenant above, are told so, whatever `reject` is
+//! (contract section 9).
 
 use std::os::unix::net::UnixStream;
 
@@ -6,7 +7,7 @@ use super::{digest, request, server};
 use crate::harness::sip::{next_message, pbx};
 use crate::harness::{Portward, Target, Wire, command, eventually, within};
 
-/// `acct.example` belongs to a tenant below a reseller; `other.example` to nobody.
+/// `acct.example` belongs to a tenant below a reseller. `other.example` belongs to no tenant.
 fn start(acct: &Target, other: &Target) -> Portward {
     let rules = format!(
         "[tenant.reseller]\n[tenant.acct]\nparent = \"reseller\"\n\
@@ -54,7 +55,7 @@ fn w4_telephones_of_a_disabled_account_are_told_so_and_never_count() {
             }
             switch(&portward, "disable", tenant);
             let (before, mark) = (acct.bytes(), portward.mark());
-            // New ones: more than would list an address.
+            // New telephones: more of them than would list an address.
             for _ in 0..3 {
                 for (method, uri, from, more) in &ways {
                     for mut phone in clients(&portward) {
@@ -64,7 +65,7 @@ fn w4_telephones_of_a_disabled_account_are_told_so_and_never_count() {
                     }
                 }
             }
-            // Those that were registered: what opens something new is refused, whatever it is.
+            // Registered telephones: every request that begins something new is refused.
             for phone in &mut registered {
                 for (method, uri, from, more) in &ways {
                     phone.send(request(method, uri, from, more));
@@ -80,13 +81,13 @@ fn w4_telephones_of_a_disabled_account_are_told_so_and_never_count() {
             let lines = portward.lines_since(mark).join("\n");
             assert!(lines.matches(" rejected: disabled").count() >= 30, "the log says why: {lines}");
             assert!(!lines.contains("blacklisted"), "{lines}");
-            // A call that runs goes on until the drain time is over.
+            // A running call goes on until the drain time is over.
             for phone in &mut registered {
                 let bye = request("BYE", "x@acct.example", "acct.example", "");
                 phone.send(bye.replacen("To: <sip:u@acct.example>", "To: <sip:u@acct.example>;tag=pbx", 1));
                 assert_eq!(server(phone), "acct");
             }
-            // Another account notices nothing.
+            // Another account is not disturbed.
             let mut neighbour = Wire::plain(portward.port("sip"));
             neighbour.send(request("REGISTER", "other.example", "other.example", ""));
             assert_eq!(server(&mut neighbour), "other");

@@ -52,7 +52,7 @@ fn digest(field: &str, realm: &str) -> String {
     format!("{field}: Digest username=\"u\", realm={realm}, nonce=\"n\", uri=\"sip:x\", response=\"0\"\r\n")
 }
 
-/// The PBX that has answered.
+/// The name of the PBX that has answered.
 fn server(client: &mut Wire) -> String {
     let answer = next_message(client).expect("an answer");
     answer.header("server").unwrap_or_else(|| panic!("not of a PBX: {answer:?}")).to_owned()
@@ -96,7 +96,7 @@ fn w4_before_a_challenge_from_and_the_request_uri_name_the_host() {
             for mut client in houses.clients() {
                 client.send(request("REGISTER", uri, from, ""));
                 assert_eq!(server(&mut client), name, "{uri} {from}");
-                // It logs in, on the same connection.
+                // The telephone logs in, on the same connection.
                 let realm = format!("\"{name}.example\"");
                 client.send(request("REGISTER", uri, from, &digest("Authorization", &realm)));
                 assert_eq!(server(&mut client), name, "{uri} {from}");
@@ -142,7 +142,7 @@ fn w4_two_names_of_different_hosts_are_refused_first_and_answered_403_later() {
                 assert_eq!(server(&mut client), "a", "the connection stays");
             }
         }
-        // One realm of another account on a connection, in a call without a number as well.
+        // The realm of another account on the same connection, also in a call with a withheld number.
         for from in ["10.0.0.1", "anonymous.invalid"] {
             for mut client in houses.clients() {
                 client.send(request("REGISTER", "a.example", "a.example", ""));

@@ -10,7 +10,7 @@ fn sum(column: &Value) -> u64 {
     column.as_array().unwrap().iter().map(|number| number.as_u64().unwrap()).sum()
 }
 
-/// Item 1, history: what happens stands in the steps of ten seconds in which it happened, by service and outcome.
+/// Item 1, history: events are in the ten-second step in which they happened, by service and outcome.
 #[test]
 fn the_last_hour_stands_in_steps_by_service_and_outcome() {
     within(90, || {
@@ -56,7 +56,7 @@ fn the_last_hour_stands_in_steps_by_service_and_outcome() {
 
         let only = get(&portward, "history?service=sip");
         assert_eq!(only["services"].as_object().unwrap().keys().collect::<Vec<_>>(), ["sip"]);
-        // A program that asks again gives what it has seen, and gets what is new.
+        // A program that asks again names what it has seen, and gets only new steps.
         let seen = history["first"].as_u64().unwrap() + count;
         let later = get(&portward, &format!("history?after={seen}"));
         assert_eq!(sum(&later["services"]["http"]["forwarded"]), 0, "{later}");

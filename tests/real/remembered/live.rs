@@ -16,7 +16,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// `portward top` in one of this size, with these variables of the environment.
+    /// `portward top` in a terminal of this size, with these environment variables.
     fn top(portward: &Portward, (columns, rows): (u16, u16), variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(python())
             .arg("tests/real/remembered/terminal.py")
@@ -42,7 +42,7 @@ impl Terminal {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Waits until all of this stands on the screen, and nothing of that; what else stands there.
+    /// Waits until all of these texts are on the screen, and none of `without`. Returns the screen.
     fn shows(&mut self, texts: &[&str], without: &[&str]) -> String {
         let answer = self.tell(&json!({ "wait": texts, "without": without }));
         let lines: Vec<_> = answer["lines"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -55,7 +55,7 @@ impl Terminal {
         self.tell(&json!({ "keys": keys }));
     }
 
-    /// Waits until the program has ended; its exit code. The terminal is as it was.
+    /// Waits until the program has ended, and checks that the terminal is restored. Returns its exit code.
     fn ends(&mut self) -> i64 {
         let answer = self.tell(&json!({ "end": true }));
         let raw = answer["raw"].as_str().unwrap();
@@ -92,7 +92,7 @@ fn traffic(portward: &Portward) {
     stranger.rest();
 }
 
-/// Item 5, top: every pane, at the usual size and at a small one, and with the daemon gone and back.
+/// Item 5, top: every pane, in the usual size and in a small one. The daemon goes away and comes back.
 #[test]
 fn the_live_view_shows_what_happens_and_outlives_the_daemon() {
     within(180, || {
@@ -134,7 +134,7 @@ fn the_live_view_shows_what_happens_and_outlives_the_daemon() {
     });
 }
 
-/// Item 5, top: the terminal is given back on every way out, and `NO_COLOR` is heard.
+/// Item 5, top: the terminal is restored however the program ends, and `NO_COLOR` is obeyed.
 #[test]
 fn the_terminal_is_given_back() {
     within(120, || {
@@ -166,7 +166,7 @@ fn the_terminal_is_given_back() {
     });
 }
 
-/// Item 5, top: what cannot be shown is said, with what to do.
+/// Item 5, top: if the view cannot be shown, a message gives the reason and advice.
 #[test]
 fn top_says_why_it_cannot_be_shown() {
     within(60, || {

@@ -1,5 +1,5 @@
-//! What the daemon remembers for people, and how it is shown (contract section 8): the last hour, the busiest hosts and clients,
-//! the targets.
+//! Facts that the daemon remembers for people, and how they are shown (contract section 8): the last hour, the busiest
+//! hosts and clients, the targets.
 
 mod history;
 mod live;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::harness::{Portward, Setup, curl, eventually};
 
-/// Starts it, and waits until it can be asked.
+/// Starts it, and waits until its socket answers.
 fn start(setup: Setup) -> Portward {
     let portward = setup.start();
     eventually("it listens", || UnixStream::connect(portward.dir().join("portward.sock")).is_ok());
@@ -28,14 +28,14 @@ fn ask(portward: &Portward, resource: &str) -> (String, Value) {
     (status.to_owned(), serde_json::from_str(json).unwrap())
 }
 
-/// The JSON of an answer that is 200.
+/// The JSON of an answer with status 200.
 fn get(portward: &Portward, resource: &str) -> Value {
     let (status, json) = ask(portward, resource);
     assert_eq!(status, "200", "{json}");
     json
 }
 
-/// What is said to a question that cannot be understood.
+/// The message for a question that cannot be understood.
 fn refused(portward: &Portward, resource: &str) -> String {
     let (status, json) = ask(portward, resource);
     assert_eq!(status, "400", "{resource}: {json}");

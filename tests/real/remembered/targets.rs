@@ -20,11 +20,11 @@ fn one(portward: &Portward, target: &str) -> Value {
     all.iter().find(|one| one["target"] == target).unwrap_or_else(|| panic!("{target}: {all:?}")).clone()
 }
 
-/// Item 3, targets: every address and port of the rules, with what was seen of each.
+/// Item 3, targets: every address and port of the rules, with its figures.
 #[test]
 fn every_target_stands_there_with_its_state_times_and_failures() {
     within(120, || {
-        // It counts the connections itself, and answers each request but the one for /slow.
+        // The target counts its connections, and answers every request except the one for /slow.
         let web = Target::http(|_, _| ok("web"));
         let phone = pbx("one");
         let dead = free_port();
@@ -148,7 +148,7 @@ fn filters_and_commands(portward: &Portward, [web, phone, dead]: [&String; 3]) {
     assert_eq!(targets(portward, &["--state", "broken"]).code, 2);
 }
 
-/// Item 3, targets: what the rules no longer name is gone, and what comes is there at once.
+/// Item 3, targets: an address that leaves the rules is gone, and a new one is there at once.
 #[test]
 fn targets_follow_the_rules() {
     within(60, || {

@@ -11,7 +11,7 @@ fn client(last: u8) -> IpAddr {
     IpAddr::from([127, 0, 0, last])
 }
 
-/// Item 2, top: hosts of the rules by what went to their targets, clients by decisions, clients by refusals.
+/// Item 2, top: hosts of the rules by requests to their targets, clients by decisions, clients by refusals.
 #[test]
 fn the_busiest_hosts_and_clients_and_the_most_refused_ones() {
     within(90, || {
@@ -30,12 +30,12 @@ fn the_busiest_hosts_and_clients_and_the_most_refused_ones() {
                 assert_eq!(wire.get(host, "/a").status(), 200);
             }
         }
-        // Names under a wildcard are the client's own: they count for the host of the rules.
+        // Under a wildcard clients choose the names. They count for the host of the rules.
         for number in 0..40 {
             let host = format!("x{number}.wild.example");
             assert_eq!(Wire::plain_from(client(3), portward.http).get(&host, "/a").status(), 200);
         }
-        // What is no host of the rules is no host here, whatever it contains.
+        // A name that is no host of the rules is not counted as a host, whatever it contains.
         for number in 0..30 {
             let mut stranger = Wire::plain_from(client(9), portward.http);
             stranger.send(format!("GET / HTTP/1.1\r\nHost: evil{number}\x1b[31m.example\r\n\r\n"));
@@ -69,7 +69,7 @@ fn the_busiest_hosts_and_clients_and_the_most_refused_ones() {
     });
 }
 
-/// Item 2, top: an address on the blacklist is refused before a byte of it is read, and still shows.
+/// Item 2, top: a blacklisted address is refused before an octet of it is read. It is counted all the same.
 #[test]
 fn a_client_that_is_turned_away_at_the_door_is_seen() {
     within(60, || {

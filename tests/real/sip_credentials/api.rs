@@ -1,4 +1,4 @@
-//! Hosts of the API: they agree with the others on credentials, and show theirs.
+//! Hosts of the API: they must agree with other hosts about credentials, and the API shows their setting.
 
 use std::os::unix::net::UnixStream;
 
@@ -44,7 +44,7 @@ fn w5_hosts_of_the_api_agree_on_credentials_and_show_them() {
         assert_eq!(code, 201, "{said}");
         let (_, shown) = ask(portward, "GET", "agrees.example", None);
         assert!(shown.contains("\"named\"") && !shown.contains(SECRET), "{shown}");
-        // One of the API and another one.
+        // One host of the API, and another one.
         let other = |more: Value| {
             let mut host = sip(more);
             host["target"] = "127.0.0.2".into();

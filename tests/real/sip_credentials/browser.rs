@@ -1,4 +1,4 @@
-//! A browser that brings a credential with the handshake of its WebSocket.
+//! A browser that sends a credential with the handshake of its WebSocket.
 
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -11,7 +11,7 @@ use crate::sip_websocket::browser::read;
 /// An open WebSocket.
 pub struct Browser(WebSocket<Wire>);
 
-/// How a credential is brought.
+/// The ways to send a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     Query,
@@ -55,7 +55,7 @@ impl Browser {
         }
     }
 
-    /// The code with which the WebSocket is closed.
+    /// The close code of the WebSocket.
     pub fn closed(&mut self) -> u16 {
         match self.0.read() {
             Ok(Frame::Close(Some(CloseFrame { code, .. }))) => code.into(),

@@ -1,4 +1,5 @@
-//! The first requests of a connection: they are asked for a credential, and the PBX sees nothing before there is one.
+//! The first requests of a connection: they are asked for a credential. The PBX sees nothing before a credential is
+//! right.
 
 use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in, server};
 use crate::harness::sip::next_message;
@@ -26,7 +27,7 @@ fn w5_a_request_is_asked_for_a_credential_and_the_pbx_sees_it_without() {
                 Request::of("REGISTER", ALICE).with("X-Tenant: made-up\r\nx_tenant :\r\n more\r\n");
             let answer = log_in(&mut client, &register, &Credential::good("alice"));
             assert_eq!((answer.status(), server(&answer)), (200, Some("pbx")));
-            // Later requests pass unasked.
+            // Later requests pass without a challenge.
             let answer = ask(&mut client, &Request::of("MESSAGE", ALICE).to("bob@pbx.example"));
             assert_eq!(server(&answer), Some("pbx"));
         }
@@ -168,7 +169,7 @@ fn w5_what_a_message_has_proven_holds_for_the_registration_after_it() {
 #[test]
 fn w5_an_answer_of_the_pbx_to_a_proven_client_is_no_failed_login() {
     within(60, || {
-        // It refuses every request.
+        // The PBX refuses every request.
         let rules = "[[host]]\nname = \"pbx.example\"\nsip = { SIP }\n";
         let house = House::with(
             Target::scripted(|conn| {

@@ -1,4 +1,4 @@
-//! What counts toward the blacklist.
+//! Which failures count toward the blacklist.
 
 use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in};
 use crate::harness::within;

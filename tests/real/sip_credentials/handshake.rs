@@ -1,4 +1,4 @@
-//! Credentials that come with the handshake of a WebSocket, and browsers that are asked for them.
+//! Credentials in the handshake of a WebSocket, and browsers that are challenged.
 
 use super::browser::{Browser, By};
 use super::{Challenge, Credential, House, Request, SECRET, at, server};
@@ -85,7 +85,7 @@ fn w5_a_browser_without_one_is_asked_with_md5_alone() {
             let challenges = Challenge::all(&browser.ask(&register));
             assert_eq!(challenges.len(), 1);
             assert_eq!(challenges[0].algorithm, "MD5");
-            // What is proven for one host is not for another to which the same PBX belongs.
+            // A proof for one host is no proof for another host of the same PBX.
             let answer = browser.ask(&Request::of("REGISTER", "alice@other.example"));
             assert_eq!(Challenge::first(&answer).realm, "other.example");
             let answer = browser.ask(&register.answered(&challenges[0], &alice, 1));
@@ -95,7 +95,7 @@ fn w5_a_browser_without_one_is_asked_with_md5_alone() {
     });
 }
 
-/// A rule that leads everybody who comes through to the PBX is no way around that PBX's credentials.
+/// A rule that leads all its clients to the PBX does not bypass that PBX's credentials.
 #[test]
 fn w5_a_websocket_rule_with_a_target_demands_what_the_target_demands() {
     within(60, || {
@@ -117,7 +117,7 @@ fn w5_a_websocket_rule_with_a_target_demands_what_the_target_demands() {
     });
 }
 
-/// A PBX has one port for its pages and its WebSockets. A path that leads there is none for SIP that is not looked into.
+/// A PBX has one port for its pages and its WebSockets. A path that leads there must not let SIP pass uninspected.
 #[test]
 fn w5_a_path_to_the_same_port_of_the_pbx_is_no_way_round() {
     within(60, || {

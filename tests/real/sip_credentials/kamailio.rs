@@ -1,4 +1,4 @@
-//! Kamailio as the PBX behind credentials: it asks for a password of its own, and gets registrations by wss and by TLS.
+//! Kamailio as the PBX behind credentials. It asks for a password of its own, and gets registrations by wss and by TLS.
 
 use super::browser::{Browser, By};
 use super::{Challenge, Credential, House, Request, SECRET, ask, at, log_in, server};
@@ -30,7 +30,7 @@ fn w5_kamailio_is_registered_at_by_tls_and_by_wss() {
         let contact = "Contact: <sip:alice@10.0.0.1;transport=tcp>\r\n";
         let register = Request::of("REGISTER", ALICE).with(contact);
         let mut phone = Wire::tls(portward.port("sips"), "pbx.example");
-        // Ours first, then Kamailio's.
+        // Our challenge comes first, then Kamailio's.
         let answer = log_in(&mut phone, &register, &Credential::good("alice"));
         assert_eq!(answer.status(), 401, "{answer:?}");
         let challenge = challenge_of_kamailio(&answer);
@@ -49,7 +49,7 @@ fn w5_kamailio_is_registered_at_by_tls_and_by_wss() {
     });
 }
 
-/// Kamailio demands no `qop`; it takes one.
+/// Kamailio does not demand `qop`, but accepts it.
 fn challenge_of_kamailio(answer: &crate::harness::Message) -> Challenge {
     let value = answer.header("www-authenticate").unwrap();
     let part =
@@ -64,8 +64,8 @@ fn challenge_of_kamailio(answer: &crate::harness::Message) -> Challenge {
     }
 }
 
-/// What Kamailio's own module refuses Portward refuses as well, and what Portward takes Kamailio takes. Portward is stricter:
-/// one spelling of a time, and no time that is too long.
+/// Portward refuses every credential that Kamailio's own module refuses. Kamailio accepts every one that Portward
+/// accepts. Portward is stricter in two points: a time has only one spelling, and the lifetime has a limit.
 #[test]
 fn w5_portward_and_kamailios_module_take_the_same_credentials() {
     within(100, || {

@@ -1,4 +1,4 @@
-//! What may follow on a connection that is proven: names, the end of its time, reloads.
+//! Later requests on a proven connection: names, the expiry, reloads.
 
 use std::fs;
 use std::thread;
@@ -10,7 +10,7 @@ use crate::harness::{Portward, Wire, within};
 
 const ALICE: &str = "alice@pbx.example";
 
-/// Waits until a time is over, in seconds since 1970.
+/// Waits until this time is over, in seconds since 1970.
 fn wait_beyond(time: i64) {
     for _ in 0..200 {
         if at(0) > time {
@@ -64,7 +64,7 @@ fn w5_every_name_in_a_request_is_the_proven_one() {
                         assert_eq!(house.pbx.bytes(), before, "{request:?}");
                     }
                 }
-                // An ACK for somebody else has no answer, and goes nowhere.
+                // An ACK for another user gets no answer, and is dropped.
                 client.send(Request::of("ACK", "alice@elsewhere.example").text());
                 assert_eq!(server(&ask(&mut client, &message)), Some("pbx"));
             }
@@ -95,7 +95,7 @@ fn w5_after_its_time_only_dialogs_of_the_connection_go_on() {
             let answer = ask(&mut client, &Request::of(method, ALICE).to(to));
             assert_eq!(answer.status(), 407, "{method} {to}");
         }
-        // A registration belongs to no dialog, though it has the tag of one.
+        // A registration belongs to no dialog, even with the tag of one.
         let register = Request::of("REGISTER", ALICE).to("<sip:alice@pbx.example>;tag=pbx");
         assert_eq!(ask(&mut client, &register).status(), 401);
         let mark = house.portward.mark();
@@ -107,7 +107,7 @@ fn w5_after_its_time_only_dialogs_of_the_connection_go_on() {
             let in_dialog = Request::of(method, ALICE).to("<sip:bob@pbx.example>;tag=pbx");
             assert_eq!(server(&ask(&mut client, &in_dialog)), Some("pbx"), "{method}");
         }
-        // A new credential goes on from there.
+        // A new credential proves the connection again.
         let answer = log_in(&mut client, &Request::of("MESSAGE", ALICE), &Credential::good("alice"));
         assert_eq!(server(&answer), Some("pbx"));
         assert_eq!(server(&ask(&mut client, &Request::of("MESSAGE", ALICE))), Some("pbx"));
@@ -182,7 +182,7 @@ fn w5_a_tenant_speaks_for_its_domains_until_it_is_disabled() {
         let register = Request::of("REGISTER", "alice@sub.example");
         assert_eq!(server(&log_in(&mut client, &register, &of("alice@sub.example"))), Some("pbx"));
         assert!(house.pbx.transcript().contains("X-Tenant: XYZ\r\n"));
-        // At a host of no tenant it calls, and does not register.
+        // At a host of no tenant it may call, but not register.
         let mut caller = house.tcp();
         let invite = Request::of("INVITE", ALICE).to("bob@pbx.example");
         assert_eq!(server(&log_in(&mut caller, &invite, &of(ALICE))), Some("pbx"));
@@ -211,7 +211,7 @@ fn w5_a_tenant_speaks_for_its_domains_until_it_is_disabled() {
     });
 }
 
-/// A client may prove itself again on its connection, as one of a tenant or of another one. What counts is the last time.
+/// A client may prove itself again on its connection, for the same tenant or another one. The last proof counts.
 #[test]
 fn w5_a_tenant_that_is_named_after_the_decision_ends_its_connection_too() {
     within(100, || {
@@ -244,7 +244,7 @@ fn w5_a_tenant_that_is_named_after_the_decision_ends_its_connection_too() {
         house.portward.write_rules(&rules(false).replace("SIP", &sip));
         reload(&house.portward);
         for mut client in [last, other] {
-            // New requests are refused at once: there is no other answer before the end.
+            // New requests are refused at once. No other answer comes before the end.
             client.send(Request::of("MESSAGE", ALICE).text());
             let rest = String::from_utf8(client.rest()).unwrap();
             assert!(rest.is_empty() || rest.starts_with("SIP/2.0 403 "), "{rest}");

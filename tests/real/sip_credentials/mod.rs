@@ -1,4 +1,5 @@
-//! W5: ephemeral credentials in SIP (contract section 9). A target that records its octets says what has reached the PBX.
+//! W5: ephemeral credentials in SIP (contract section 9). A target that records its octets shows what has reached the
+//! PBX.
 
 mod api;
 mod browser;
@@ -19,7 +20,7 @@ use crate::harness::{Message, Portward, Setup, Target, Wire};
 
 pub const SECRET: &str = "north";
 
-/// The time from now, in seconds since 1970.
+/// The time `from_now` seconds from now, in seconds since 1970.
 pub fn at(from_now: i64) -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + from_now
@@ -47,14 +48,14 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// One that is made with this secret, whatever the username is.
+    /// A credential made with this secret. The username may be anything.
     pub fn of(username: &str, secret: &str) -> Self {
         let mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
         let password = base64(&mac.chain_update(username).finalize().into_bytes());
         Self { username: username.to_owned(), password }
     }
 
-    /// One that is good for five minutes.
+    /// A credential that is valid for five minutes.
     pub fn good(user: &str) -> Self {
         Self::of(&format!("{}:{user}", at(300)), SECRET)
     }
@@ -64,18 +65,18 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// A challenge of Portward's.
+/// A challenge by Portward.
 #[derive(Debug, Clone)]
 pub struct Challenge {
     pub realm: String,
     pub nonce: String,
     pub algorithm: String,
     pub stale: bool,
-    /// The client's field that answers it.
+    /// The header field for the client's answer.
     pub field: &'static str,
 }
 
-/// A parameter with quotes.
+/// The value of a quoted parameter.
 fn quoted(value: &str, name: &str) -> String {
     let from =
         value.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("{name} in {value}")) + name.len() + 2;
@@ -116,7 +117,7 @@ impl Challenge {
         }
     }
 
-    /// The line that answers it, for this method and Request-URI.
+    /// The header line that answers it, for this method and Request-URI.
     pub fn answer(&self, credential: &Credential, (method, uri): (&str, &str), nc: u32) -> String {
         let Credential { username, password } = credential;
         let a1 = self.hash(&format!("{username}:{}:{password}", self.realm));
@@ -175,13 +176,13 @@ pub fn ask(client: &mut Wire, request: &Request<'_>) -> Message {
     next_message(client).expect("an answer")
 }
 
-/// Logs in by digest; the answer that comes then.
+/// Logs in by digest. Returns the answer after that.
 pub fn log_in(client: &mut Wire, request: &Request<'_>, credential: &Credential) -> Message {
     let challenge = Challenge::first(&ask(client, request));
     ask(client, &request.answered(&challenge, credential, 1))
 }
 
-/// The server in an answer: the PBX has it, Portward has none.
+/// The server in an answer. The PBX names one, Portward does not.
 pub fn server(answer: &Message) -> Option<&str> {
     answer.header("server")
 }
@@ -193,7 +194,7 @@ pub struct House {
 }
 
 impl House {
-    /// `rules` has `SIP` where the rule of the PBX goes.
+    /// `rules` contains `SIP` where the rule of the PBX belongs.
     pub fn start(rules: &str, more: impl FnOnce(Setup) -> Setup) -> Self {
         Self::with(pbx("pbx"), rules, more)
     }
@@ -210,7 +211,7 @@ impl House {
         Self { pbx, portward: more(setup).start() }
     }
 
-    /// One host, whose credentials are made with [`SECRET`].
+    /// A house with one host. Its credentials are made with [`SECRET`].
     pub fn plain() -> Self {
         Self::start("[[host]]\nname = \"pbx.example\"\nsip = { SIP }\n", |setup| setup)
     }

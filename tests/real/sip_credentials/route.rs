@@ -1,5 +1,5 @@
-//! A route token of ours names a host that demands credentials: it says where a request goes, and proves nothing of its client
-//! (contract section 9: To tag or route token or not).
+//! Our route token names a host that demands credentials. It decides where a request goes, and proves nothing about its
+//! client (contract section 9: To tag or route token or not).
 
 use super::{Challenge, Credential, House, Request, ask, log_in, server};
 use crate::harness::sip::{next_message, pbx};
@@ -8,7 +8,7 @@ use crate::harness::{Wire, within};
 const ALICE: &str = "alice@pbx.example";
 const DIALOG: &str = "<sip:bob@pbx.example>;tag=pbx";
 
-/// A house whose dialogs lead through Portward, a call of alice's there, and the Route of its requests.
+/// A house whose dialogs lead through Portward, a call of alice's there, and the Route of the call's requests.
 fn called(more: &str) -> (House, Wire, String) {
     let rules = format!("[[host]]\nname = \"pbx.example\"\nsip = {{ SIP }}\n{more}");
     let house = House::start(&rules, |setup| setup.set("sip.public_address", "\"rp.example\""));
@@ -41,7 +41,8 @@ fn w5_a_route_token_is_no_way_round_credentials() {
                     for mut client in [house.tcp(), house.tls()] {
                         let request = Request::of(method, from).to(to).with(&route);
                         client.send(request.text());
-                        // It is asked or refused, or its connection is closed, or it registers at the host of its From.
+                        // Either it is challenged or refused, or its connection is closed, or it registers at the host
+                        // of its From.
                         let answer = next_message(&mut client);
                         assert_ne!(answer.as_ref().and_then(server), Some("pbx"), "{request:?}");
                     }
@@ -58,7 +59,7 @@ fn w5_a_route_token_is_no_way_round_credentials() {
     });
 }
 
-/// A telephone whose network has changed goes on with its call on a new connection, once it has proven who it is.
+/// A telephone whose network has changed continues its call on a new connection, after it has proven itself.
 #[test]
 fn w5_a_call_goes_on_by_its_route_token_after_a_new_login() {
     within(100, || {

@@ -1,5 +1,5 @@
-//! W3: how many SIP requests an address and a user may send (contract section 9, *Sanity and rates*). The rates are by the
-//! minute, so that nothing depends on how fast the test runs.
+//! W3: how many SIP requests an address and a user may send (contract section 9, *Sanity and rates*). The rates are
+//! given by the minute, so that the speed of the test does not matter.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
@@ -36,7 +36,7 @@ fn assert_sent_away(answer: &Message) {
     assert_eq!(answer.header("server"), None, "it is not the PBX's");
 }
 
-/// How many of so many requests the PBX gets to see; the others are sent away.
+/// How many of `times` requests reach the PBX. The others get 503.
 fn served(client: &mut Wire, times: usize, request: &str) -> usize {
     let statuses = (0..times).map(|_| {
         let answer = ask(client, request);
@@ -51,7 +51,8 @@ fn served(client: &mut Wire, times: usize, request: &str) -> usize {
     statuses.sum()
 }
 
-/// Whether `found` are so many and what a rate of `a_minute` gives back while the test runs.
+/// Checks that `found` is `expected`, plus at most the requests that a rate of `a_minute` allows again while the test
+/// runs.
 fn assert_about(found: usize, expected: usize, a_minute: u64, since: Instant) {
     let back = usize::try_from(since.elapsed().as_secs() * a_minute / 60 + 1).unwrap();
     assert!((expected..=expected + back).contains(&found), "{found}, not {expected} to {}", expected + back);
@@ -133,7 +134,7 @@ fn w3_an_office_may_send_its_rate_times_its_names() {
         for user in ["a", "b", "c", "d"] {
             assert_eq!(ask(&mut client, register(user)).status(), 200);
         }
-        // Four names: each further request costs a quarter. The first four have cost 1, 1, 1/2 and 1/3 of one.
+        // Four names: each further request costs a quarter. The first four have cost 1, 1, 1/2 and 1/3.
         let count = served(&mut client, 100, &invite("a"));
         let least = 4 * 10 - 4 * 3;
         assert!(count >= least, "{count}");
@@ -169,7 +170,7 @@ fn w3_a_confirmed_user_has_a_rate_and_whoever_only_says_a_name_has_none() {
             assert_eq!(ask(&mut client, register(&user)).status(), 200);
             assert_about(served(&mut client, 30, &invite(&user)), 5, 5, since);
             assert_eq!(served(&mut client, 30, &invite("somebody-else")), 30);
-            // On another connection, also as its first request.
+            // The same on another connection, even as its first request.
             let mut other = Wire::plain(portward.port("sip"));
             let status = ask(&mut other, invite(&user.to_uppercase())).status();
             assert!(status == 503 || since.elapsed() > Duration::from_secs(5), "{status}");

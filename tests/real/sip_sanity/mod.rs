@@ -1,5 +1,5 @@
-//! W3: requests that are not sound, and those of scanners, never reach a PBX, and are answered as RFC 3261 says (contract
-//! section 9, *Sanity and rates*).
+//! W3: faulty requests and those of scanners never reach a PBX, and are answered as RFC 3261 says (contract section 9,
+//! *Sanity and rates*).
 
 mod scanners;
 mod torture;
@@ -24,7 +24,7 @@ fn register() -> String {
     request("REGISTER", "a@one.example.net", "")
 }
 
-/// A good registration on the same connection reaches the PBX.
+/// Checks that a good registration on the same connection reaches the PBX.
 fn assert_serves(client: &mut Wire) {
     client.send(register());
     let answer = next_message(client).expect("an answer");
@@ -59,7 +59,7 @@ fn w3_a_fault_is_answered_and_the_connection_stays_for_good_requests() {
                 }
                 let mark = portward.mark();
                 let before = pbx.bytes();
-                // Fewer than the answers of Portward's own that an undecided connection gets.
+                // Fewer than the number of our own answers on an undecided connection.
                 for (from, to, answer) in &FAULTS[..if is_later { FAULTS.len() } else { 9 }] {
                     let wrong = register().replacen(from, to, 1);
                     assert_ne!(wrong, register(), "{from}");

@@ -6,7 +6,7 @@ use super::{assert_serves, both, front};
 use crate::harness::sip::{next_message, pbx};
 use crate::harness::within;
 
-/// What the text of its section asks for; 0: no answer of Portward's own.
+/// The answer that the message's section demands. 0: Portward itself does not answer.
 const ANSWERS: [(&str, u16); 23] = [
     ("badaspec", 400),
     ("badbranch", 400),

@@ -1,4 +1,5 @@
-//! A balancer in front of the handshake: the browser behind it is believed, judged and listed (`forwarded_from`).
+//! A balancer in front of the handshake: the address of the browser behind it is believed, judged and listed
+//! (`forwarded_from`).
 
 use super::browser::{VIA, read, request};
 use super::{pbx, setup};
@@ -6,7 +7,7 @@ use crate::harness::{Message, Portward, Wire, within};
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message as Frame, WebSocket};
 
-/// A handshake through the balancer for a browser at this address; the answer, and the connection.
+/// A handshake through the balancer, for a browser at this address. Returns the answer and the connection.
 fn open(portward: &Portward, from: &str) -> (Message, Wire) {
     let mut wire = portward.plain();
     let answer = wire.ask(format!(
@@ -34,9 +35,9 @@ fn item_1_a_browser_behind_a_balancer_is_judged_by_its_own_address() {
         assert_eq!((answered.status(), answered.all("via")), (200, vec![VIA]));
         portward.decision(&["203.0.113.7 sipwss:a@pbx.example.net REGISTER", " -> "]);
         good.read().unwrap();
-        // One that is blocked gets an answer, because a balancer takes a closed connection for a broken server.
+        // A blocked client gets an answer, because a balancer takes a closed connection for a broken server.
         assert_eq!(open(&portward, "203.0.113.66").0.status(), 403);
-        // A scanner is listed by its own address, and not the balancer.
+        // A scanner is listed by its own address. The balancer is not listed.
         for _ in 0..21 {
             let (answer, wire) = open(&portward, "203.0.113.13");
             if answer.status() == 403 {

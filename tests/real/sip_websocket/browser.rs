@@ -1,4 +1,4 @@
-//! A browser: tungstenite's client over a connection of the tests, and what JsSIP says on it.
+//! A browser: tungstenite's client over a connection of the tests, with the messages of JsSIP.
 
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, HandshakeError
 
 use crate::harness::{Message, Portward, Wire};
 
-/// The Via that the browser puts into its requests.
+/// The Via of the browser's requests.
 pub(super) const VIA: &str = "SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK56sdasks";
 
 /// Its Contact.
@@ -17,7 +17,7 @@ pub(super) const CONTACT: &str =
 /// An open WebSocket.
 pub(super) struct Browser(pub(super) WebSocket<Wire>);
 
-/// Opens one to `web.example.net/sip` with this Origin and this subprotocol.
+/// Opens a WebSocket to `web.example.net/sip` with this Origin and this subprotocol.
 pub(super) fn open(
     wire: Wire,
     origin: Option<&str>,
@@ -36,12 +36,12 @@ pub(super) fn open(
 }
 
 impl Browser {
-    /// By `wss`, from a page of the host itself.
+    /// Opens one by `wss`, from a page of the host itself.
     pub(super) fn wss(portward: &Portward) -> Self {
         open(portward.tls("web.example.net"), Some("https://web.example.net"), "sip").unwrap().0
     }
 
-    /// By `ws`.
+    /// Opens one by `ws`.
     pub(super) fn ws(portward: &Portward) -> Self {
         open(portward.plain(), Some("http://web.example.net"), "sip").unwrap().0
     }
@@ -59,7 +59,7 @@ impl Browser {
         }
     }
 
-    /// The next one that is no ping and no pong.
+    /// The next frame that is neither a ping nor a pong.
     pub(super) fn frame(&mut self) -> Result<Frame, Error> {
         loop {
             let frame = self.0.read()?;
@@ -74,7 +74,7 @@ impl Browser {
         read(&self.text())
     }
 
-    /// The code with which the WebSocket is closed.
+    /// The close code of the WebSocket.
     pub(super) fn closed(&mut self) -> u16 {
         match self.frame() {
             Ok(Frame::Close(Some(CloseFrame { code, .. }))) => code.into(),

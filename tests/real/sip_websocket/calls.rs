@@ -21,7 +21,7 @@ fn item_1_a_register_by_wss_reaches_a_tcp_pbx_and_its_answer_comes_back() {
             let seen = String::from_utf8(pbx.received(number)).unwrap();
             let end = seen.split("Via: SIP/2.0/TCP ").nth(1).unwrap().split(';').next().unwrap().to_owned();
             assert!(end.starts_with("127.0.0.1:") && !seen.contains(".invalid"), "{seen}");
-            // What the PBX gets is what the browser sent, but for the named edits.
+            // The PBX gets what the browser sent, except for the named edits.
             let sent = request("REGISTER", "a", &format!("Contact: {CONTACT}\r\n"));
             let expected = sent
                 .replace("SIP/2.0/WSS df7jal23ls0d.invalid", &format!("SIP/2.0/TCP {end}"))
@@ -29,7 +29,7 @@ fn item_1_a_register_by_wss_reaches_a_tcp_pbx_and_its_answer_comes_back() {
                 .replace("Route: <sip:web.example.net;transport=ws;lr>\r\n", "")
                 .replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n");
             assert_eq!(seen, expected);
-            // The call that follows names the browser's own Contact.
+            // The next call is to the browser's own Contact.
             let call = browser.message();
             assert_eq!(call.start, "INVITE sip:k3j4@df7jal23ls0d.invalid;transport=ws SIP/2.0");
             assert_eq!((call.all("via").len(), call.text().as_str()), (1, "v=0\r\n"));
@@ -87,8 +87,8 @@ fn item_1_browsers_call_each_other_through_kamailio() {
     });
 }
 
-/// The browser's network has changed: it registers anew on another connection, and hangs up there the call that it had on the
-/// first one. The token in its Route says where that belongs (contract section 3).
+/// The browser's network has changed. It registers again on another connection, and ends there the call that it had on
+/// the first one. The token in its Route names the target of that request (contract section 3).
 #[test]
 fn item_1_a_call_goes_on_after_the_browsers_network_has_changed() {
     within(120, || {

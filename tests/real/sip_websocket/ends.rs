@@ -1,4 +1,4 @@
-//! How a WebSocket ends: the browser vanishes, is too slow, says too much; Portward drains; the host is disabled.
+//! The end of a WebSocket: the browser vanishes, is too slow, sends too much; Portward drains; the host is disabled.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use super::browser::{Browser, CONTACT, request};
 use super::{pbx, rules, setup};
 use crate::harness::{PATIENCE, command, eventually, within};
 
-/// A browser that is there no more answers no ping. After 75 seconds, and within 90, its connection to the PBX is closed, and so
-/// is its own.
+/// A browser that has vanished answers no ping. After 75 to 90 seconds its connection to the PBX is closed, and so is
+/// its own.
 #[test]
 fn item_1_a_browser_that_vanishes_is_gone_on_both_sides() {
     within(115, || {
         let pbx = pbx();
         let portward = setup(&format!("tcp = {}", pbx.port())).start();
-        // Two that say nothing more: one is looked at no more, the other answers pings.
+        // Two silent browsers: one does not read its socket any more, the other answers pings.
         let (mut vanished, mut living) = (Browser::wss(&portward), Browser::wss(&portward));
         vanished.register("a");
         living.register("b");
@@ -37,7 +37,7 @@ fn item_1_a_browser_that_vanishes_is_gone_on_both_sides() {
         assert!(!pbx.closed(1));
         living.register("b");
         living.message();
-        // What was in flight is read, and then the end.
+        // The octets in flight are read, and then the end.
         vanished.0.get_mut().set_patience(PATIENCE);
         let mut read = 0;
         while vanished.0.read().is_ok() {
@@ -47,7 +47,7 @@ fn item_1_a_browser_that_vanishes_is_gone_on_both_sides() {
     });
 }
 
-/// Contract section 3: a request that the PBX has no room for is answered 513, first or later, and the WebSocket stays.
+/// Contract section 3: a request that is too long for the PBX is answered 513, first or later, and the WebSocket stays.
 #[test]
 fn item_1_a_message_over_max_message_is_answered_513() {
     within(60, || {
@@ -65,7 +65,7 @@ fn item_1_a_message_over_max_message_is_answered_513() {
                     let answer = browser.message();
                     assert_eq!(answer.start, "SIP/2.0 513 Message Too Large", "{registered}");
                 }
-                // An answer and an ACK that are too long go nowhere.
+                // An answer or an ACK that is too long is dropped.
                 if registered {
                     browser.say(long("ACK"));
                 }
@@ -87,7 +87,7 @@ fn item_1_the_first_request_may_take_websocket_wait_and_no_longer() {
             .set("limits.handshake_timeout", "\"1s\"")
             .start();
         let mut browser = Browser::wss(&patient);
-        // Longer than a client by TCP has.
+        // Longer than a TCP client may take.
         thread::sleep(Duration::from_secs(3));
         browser.register("a");
         let short = rules(&format!("tcp = {}", pbx.port()))
@@ -99,7 +99,7 @@ fn item_1_the_first_request_may_take_websocket_wait_and_no_longer() {
         for mut browser in [Browser::ws(&patient), Browser::wss(&patient)] {
             assert_eq!(browser.closed(), 1001);
         }
-        // A page that is looked at is nothing suspicious. Keep-alives are no request.
+        // A page on which the user waits is not suspicious. Keep-alives are no requests.
         let mut browser = Browser::ws(&patient);
         browser.say("\r\n\r\n");
         assert_eq!(browser.text(), "\r\n");
@@ -108,7 +108,7 @@ fn item_1_the_first_request_may_take_websocket_wait_and_no_longer() {
     });
 }
 
-/// A browser is told that Portward goes away, and a page opens its WebSocket anew.
+/// A browser is told that Portward stops. A page then opens a new WebSocket.
 #[test]
 fn item_1_a_drain_and_a_disabled_host_close_with_1001() {
     within(60, || {

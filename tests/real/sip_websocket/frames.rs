@@ -87,7 +87,7 @@ fn item_1_half_a_message_takes_no_longer_than_on_any_connection() {
         let portward = setup.start();
         let half = |text: &str| Raw::message(text.to_owned(), OpCode::Data(Data::Text), false);
         for begins_late in [false, true] {
-            // `websocket_wait` is ten minutes, and a page that says nothing has them.
+            // `websocket_wait` is ten minutes, and a silent page gets all of them.
             let mut silent = Browser::ws(&portward);
             let mut browser = Browser::ws(&portward);
             if begins_late {
@@ -100,7 +100,7 @@ fn item_1_half_a_message_takes_no_longer_than_on_any_connection() {
             portward.line_after(mark, &["sipws:", "rejected: timeout"]);
             assert_eq!(silent.register("a").status(), 200);
         }
-        // A frame that is never whole is the same, and so is one octet.
+        // A frame that is never complete, and a single octet, are treated in the same way.
         for octets in [&b"\x81"[..], b"\x81\xfe\x01\x00\0\0\0\0REGISTER"] {
             let mut browser = Browser::ws(&portward);
             browser.0.get_mut().send(octets);

@@ -1,4 +1,4 @@
-//! The handshake: who may open a WebSocket, and what others are told.
+//! The handshake: which clients may open a WebSocket, and the answers to others.
 
 use tokio_tungstenite::tungstenite::Error;
 
@@ -51,7 +51,7 @@ fn item_1_a_request_that_is_no_handshake_is_told_what_is_spoken_here() {
     });
 }
 
-/// Balancers say `wss` of a WebSocket (Traefik), and one behind another makes a list.
+/// Some balancers (Traefik) write `wss` for a WebSocket, and a chain of balancers makes a list.
 #[test]
 fn item_1_a_balancer_says_how_the_browser_came() {
     within(60, || {

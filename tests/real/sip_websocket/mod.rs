@@ -26,7 +26,7 @@ fn setup(sip: &str) -> Setup {
     Portward::rules(&rules(sip)).set("log.forwarded", "\"all\"").set("log.ended", "[\"sip\"]")
 }
 
-/// A PBX that answers every request and gives Contacts back, and calls the Contact of a registration, as PBXs do.
+/// A PBX that answers every request with the request's Contacts, and calls the Contact of a registration.
 fn pbx() -> Target {
     Target::scripted(|conn| serve(conn, true))
 }
@@ -39,7 +39,7 @@ fn serve(conn: &mut Conn, calls: bool) {
         let contacts: String =
             request.all("contact").iter().map(|contact| format!("Contact: {contact};x=y\r\n")).collect();
         let ok = answer(&request, "200 OK", "pbx").replacen("Server:", &format!("{contacts}Server:"), 1);
-        // A server adds what it sees (RFC 3261 §18.2.1, RFC 3581).
+        // A server adds the observed address and port (RFC 3261 §18.2.1, RFC 3581).
         let via = request.header("via").unwrap().to_owned();
         let mut said = ok.replacen(&via, &format!("{via};received=127.0.0.1;rport=1"), 1);
         if calls && request.method() == "REGISTER" {

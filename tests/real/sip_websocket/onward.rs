@@ -10,10 +10,10 @@ use super::setup;
 use crate::harness::sip::answer;
 use crate::harness::{Conn, Portward, Target, TestCa, within};
 
-/// What a PBX has got: the handshake and the messages.
+/// What a PBX has received: the handshake and the messages.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A PBX that speaks SIP over WebSocket alone, and answers without a Content-Length.
+/// A PBX that speaks only SIP over WebSocket, and answers without a Content-Length.
 fn serve(conn: &mut Conn, seen: &Seen, speaks: bool) {
     #[expect(clippy::result_large_err, reason = "the type of the callback is tungstenite's")]
     let note = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
@@ -59,7 +59,7 @@ fn item_1_a_pbx_with_websocket_gets_what_the_browser_said() {
             .replace("Route: <sip:web.example.net;transport=ws;lr>\r\n", "")
             .replace("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n");
         let ports = format!("ws = {}, wss = {}, ws_path = \"/asterisk/ws?x\"", plain.port(), tls.port());
-        // In the rule of the host that From names, or in the rule of the WebSocket.
+        // The setting is in the rule of the host that From names, or in the rule of the WebSocket.
         let in_http = format!(
             "[[host]]\nname = \"web.example.net\"\nhttp = [{{ path = \"/sip\", websocket = \"sip\", target = \"127.0.0.1\", \
              {ports} }}]\n[[host]]\nname = \"pbx.example.net\"\ntarget = \"127.0.0.2\"\nsip = {{ tcp = 5060 }}\n"

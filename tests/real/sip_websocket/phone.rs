@@ -1,4 +1,5 @@
-//! A telephone in a browser, as far as calls need it: it registers, calls, answers and hangs up (RFC 3261, RFC 7118).
+//! A telephone in a browser, with the features for calls: it registers, calls, answers and hangs up (RFC 3261, RFC
+//! 7118).
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -12,7 +13,7 @@ pub(super) struct Phone {
     pub(super) browser: Browser,
     user: String,
     domain: String,
-    /// The name that it has for itself.
+    /// The host name that it invented for itself.
     host: String,
     number: u32,
 }
@@ -39,7 +40,7 @@ impl Phone {
         Self { browser, user: user.into(), domain: domain.into(), host, number: 0 }
     }
 
-    /// Goes on in another browser window: another connection and another name for itself.
+    /// Continues in another browser window: with another connection and another host name.
     pub(super) fn go_on(&mut self, browser: Browser) {
         self.browser = browser;
         self.host = format!("again{}.invalid", self.number);
@@ -54,7 +55,7 @@ impl Phone {
         format!("sip:{}x@{};transport=ws", self.user, self.host)
     }
 
-    /// A request with the top of its head; `more` are lines, and the body behind an empty one.
+    /// Sends a request with the usual head. `more` are further lines. A body follows after an empty line.
     fn send(&mut self, method: &str, uri: &str, cseq: u32, more: &str) {
         self.number += 1;
         let (host, number) = (&self.host, self.number);
@@ -64,7 +65,7 @@ impl Phone {
         ));
     }
 
-    /// The next response that says how a request has ended, which has the Via of the request alone.
+    /// The next final response. It must have the Via of the request only.
     pub(super) fn ended(&mut self) -> Message {
         loop {
             let message = self.browser.message();
@@ -77,7 +78,7 @@ impl Phone {
         }
     }
 
-    /// Sends a request, and again with credentials if they are asked for.
+    /// Sends a request, and sends it again with credentials if it is challenged.
     fn ask(&mut self, method: &str, uri: &str, more: &str) -> Message {
         self.send(method, uri, 1, more);
         let challenge = self.ended();
@@ -103,7 +104,7 @@ impl Phone {
         assert!(contacts.contains(&format!("<{contact}>")), "{contacts}");
     }
 
-    /// Calls somebody who answers in `other`; the call as both see it.
+    /// Calls a user who answers in `other`. Returns the call as both sides see it.
     pub(super) fn call(&mut self, other: &mut Self) -> [Dialog; 2] {
         let uri = format!("sip:{}@{}", other.user, other.domain);
         let (from, contact) = (format!("{};tag={}i", self.address(), self.number), self.contact());
@@ -158,7 +159,7 @@ impl Phone {
         )
     }
 
-    /// Answers 200 to a request; the dialog, if it opens one.
+    /// Answers a request with 200. Returns the dialog, if the request opens one.
     pub(super) fn answer(&mut self, request: &Message, tag: &str) -> Dialog {
         let copied = ["via", "record-route", "from", "call-id", "cseq"];
         let lines = request.headers.iter().filter(|(name, _)| copied.contains(&&*name.to_lowercase()));
@@ -185,7 +186,7 @@ impl Phone {
         self.send(method, target, cseq, &more);
     }
 
-    /// Changes a call, as a hold does.
+    /// Changes a call, as for a hold.
     pub(super) fn change(&mut self, dialog: &Dialog, cseq: u32, other: &mut Self) {
         let contact = format!("Contact: <{}>\r\n", self.contact());
         self.within("INVITE", cseq, dialog, &contact);

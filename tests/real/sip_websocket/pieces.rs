@@ -1,4 +1,4 @@
-//! Frames and messages cut anywhere.
+//! Frames and messages in pieces of every length.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn register() -> String {
     request("REGISTER", "a", &format!("Contact: {CONTACT}\r\n"))
 }
 
-/// Frames as they stand on the wire, masked.
+/// Masked frames, in the octets on the wire.
 fn frames(parts: &[&[u8]]) -> Vec<u8> {
     let mut octets = Vec::new();
     for (number, part) in parts.iter().enumerate() {
@@ -46,7 +46,7 @@ fn item_1_frames_may_be_cut_anywhere() {
             assert_eq!(browser.message().status(), 200, "{at}");
             count += 1;
         }
-        // One message in two frames, which come at once, and in three with an empty one between.
+        // One message in two frames, which come at once, and in three with an empty one in between.
         for at in 0..=text.len() {
             let (first, second) = text.as_bytes().split_at(at);
             for parts in [&[first, second][..], &[first, b"", second]] {
@@ -67,7 +67,7 @@ fn item_1_frames_may_be_cut_anywhere() {
     });
 }
 
-/// A message that ends too early is none, wherever it ends: nothing of it reaches a PBX, first or later.
+/// A message that ends too early is invalid, wherever it ends. No octet of it reaches a PBX, first or later.
 #[test]
 fn item_1_no_prefix_of_a_message_is_one() {
     within(100, || {

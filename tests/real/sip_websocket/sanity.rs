@@ -1,4 +1,4 @@
-//! W3 over WebSocket: requests are held to RFC 3261 without being asked for it in the configuration (contract section 9).
+//! W3 over WebSocket: requests must satisfy RFC 3261 without a setting in the configuration (contract section 9).
 
 use super::browser::{Browser, request};
 use super::{pbx, setup};

@@ -37,7 +37,7 @@ pub fn chunks() -> Vec<Row> {
         good("white space behind the size", "5  \r\nhello\r\n0\r\n\r\n", "hello"),
         good("a trailer", "5\r\nhello\r\n0\r\nX-Sum: 42\r\n\r\n", "hello"),
         good("a trailer that looks like a request", "0\r\nX: GET /hidden/NNNNN HTTP/1.1\r\n\r\n", ""),
-        // RFC 9110 §6.5.1: these are dropped, or read as fields of nothing.
+        // RFC 9110 §6.5.1: these are dropped, or are read as fields without an effect.
         good("a trailer: Content-Length", "0\r\nContent-Length: 500\r\nX: spoof-not\r\n\r\n", ""),
         good("a trailer: Transfer-Encoding", "0\r\nTransfer-Encoding: spoof\r\n\r\n", ""),
         good("a trailer: Host", "0\r\nHost: spoof\r\n\r\n", ""),

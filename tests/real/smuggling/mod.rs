@@ -1,10 +1,10 @@
 //! Request smuggling and response splitting, as tables (RFC 9112 §11; contract section 3).
 //!
-//! Every row is sent to the running program, in front of a target that reads strictly (h11) and in front of nginx,
-//! first on a connection and behind a good request, by TCP and by TLS. What is held against it:
-//! - no target reads a request that is not in the log as a forwarded one, and no such request is missing there;
-//! - what a target reads is the request that was decided: host, method, target, and the whole body;
-//! - the row's own outcome.
+//! Every row is sent to the running program. The target is a strict reader (h11) or nginx. The row comes first on a
+//! connection, or behind a good request, by TCP or by TLS. Three things are checked:
+//! - Every request that a target reads is in the log as a forwarded one, and the log has no others.
+//! - A target reads the request that was decided: host, method, target, and the whole body.
+//! - The row has its own outcome.
 
 mod chunks;
 mod peers;

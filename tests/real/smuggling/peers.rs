@@ -1,4 +1,4 @@
-//! Two targets that say what they read: one that is strict, and one that everybody uses.
+//! Two targets that record what they read: a strict one, and a widely used one.
 
 use std::cell::RefCell;
 use std::process::Command;
@@ -20,16 +20,16 @@ pub struct Seen {
     pub body: String,
     /// The body came whole.
     pub whole: bool,
-    /// Every field, where the target can tell.
+    /// Every field, if the target can tell.
     pub headers: Vec<(String, String)>,
-    /// What a strict reader objects to, although this one went on.
+    /// The objections of a strict reader, although this one went on.
     pub unclean: Vec<String>,
 }
 
-/// A target that writes down every request that it reads.
+/// A target that records every request that it reads.
 pub struct Peer {
     program: Program,
-    /// How many of its lines were read, and what they told.
+    /// How many of its lines were read, and the requests in them.
     read: RefCell<(usize, Vec<Seen>)>,
 }
 
@@ -41,7 +41,7 @@ enum Program {
 }
 
 impl Peer {
-    /// The strict one.
+    /// The strict target.
     pub fn h11() -> Self {
         let child = Child::start(Command::new(python()).arg("-u").arg(script("h11_target.py")));
         let mut port = None;
@@ -61,7 +61,7 @@ impl Peer {
         Self { program, read: RefCell::default() }
     }
 
-    /// What it is.
+    /// The name of the program.
     pub fn name(&self) -> &'static str {
         match self.program {
             Program::H11 { .. } => "h11",
@@ -77,8 +77,8 @@ impl Peer {
         }
     }
 
-    /// The requests that it has read so far. Those that are still on their way are in it, too, but for nginx,
-    /// which writes a request down when it is done with it.
+    /// The requests that it has read so far. Requests on their way are included, except with nginx, which writes a
+    /// request down when it is done with it.
     pub fn seen(&self, which: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let (read, seen) = &mut *self.read.borrow_mut();
         match &self.program {
@@ -89,7 +89,7 @@ impl Peer {
             }
             Program::Nginx(nginx) => {
                 let log = nginx.access_log();
-                // The last line may not be there as a whole yet.
+                // The last line may not be complete yet.
                 let complete = log.rfind('\n').map_or("", |end| &log[..end]);
                 let lines: Vec<&str> = complete.lines().skip(*read).collect();
                 seen.extend(lines.iter().map(|line| read_entry(line)));
@@ -155,7 +155,7 @@ fn identity() -> Identity {
     TestCa::shared().issue(&["one.example.net"])
 }
 
-/// The outer server reads the request whole and logs it, the inner one answers.
+/// The outer server reads the whole request and logs it. The inner one answers.
 fn nginx_config(plain: u16, tls: u16, dir: &str) -> String {
     format!(
         r#"daemon off;

@@ -1,4 +1,4 @@
-//! Requests that two readers could understand differently, by the way in which they differ.
+//! Requests that two readers could understand differently, ordered by the difference.
 
 use super::rows::{
     HIDDEN, HOST, Outcome, PATH, Row, SECOND, arrives, chunked, get, hiding, malformed, one, post, row, two,
@@ -301,7 +301,7 @@ pub fn framing() -> Vec<Row> {
     rows
 }
 
-/// CL.0 and 0.CL: a body where one of the two expects none. What frames it, carries it.
+/// CL.0 and 0.CL: a body where one of the two readers expects none.
 pub fn bodies() -> Vec<Row> {
     let with = |method: &str| hiding("Content-Length: LENGTH\r\n").replacen("POST", method, 1);
     let chunk = format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", HIDDEN.len());
@@ -391,7 +391,7 @@ pub fn bodies() -> Vec<Row> {
     rows
 }
 
-/// 100 (Continue) is a pause in which two sides may come to differ (RFC 9110 §10.1.1).
+/// 100 (Continue) is a pause after which the two sides may disagree (RFC 9110 §10.1.1).
 pub fn expect() -> Vec<Row> {
     let with = |line: &str| hiding(&format!("Content-Length: LENGTH\r\n{line}\r\n"));
     let mut rows = vec![
@@ -685,7 +685,7 @@ pub fn request_lines() -> Vec<Row> {
     rows
 }
 
-/// The one Host (RFC 9112 §3.2).
+/// Exactly one Host (RFC 9112 §3.2).
 pub fn hosts() -> Vec<Row> {
     let hosts = |lines: &str| format!("GET {PATH} HTTP/1.1\r\n{lines}\r\n{SECOND}");
     let mut rows = vec![
@@ -745,7 +745,7 @@ pub fn hosts() -> Vec<Row> {
     ] {
         rows.push(row(&format!("{lines:?}"), "9112 §3.2, §5", hosts(lines), malformed()));
     }
-    // One value that is no host: whether it is called malformed or a name that nobody has, it goes nowhere.
+    // An invalid Host. It may be called malformed, or an unknown name. It is not forwarded in either case.
     for value in [
         "one.example.net, two.example.net",
         "one.example.net two.example.net",
@@ -788,7 +788,8 @@ pub fn hosts() -> Vec<Row> {
     rows
 }
 
-/// What ends here, and what we say ourselves (RFC 9110 §7.6.1, contract section 3). `spoof` must not arrive.
+/// Fields that end at the proxy, and fields that the proxy itself sets (RFC 9110 §7.6.1, contract section 3). `spoof`
+/// must not arrive.
 pub fn hop_by_hop() -> Vec<Row> {
     let passes = [
         "Connection: X-Forwarded-For\r\nX-Forwarded-For: spoof\r\n",
@@ -831,7 +832,7 @@ pub fn hop_by_hop() -> Vec<Row> {
         .map(|lines| row(&format!("{lines:?}"), "9110 §7.6.1", get(lines), one("GET", "")))
         .collect();
     rows.extend([
-        // A handshake may pass; the target declines it, and the next request is looked at like the first.
+        // A handshake may pass. The target declines it, and the next request is inspected like the first.
         row("Upgrade: websocket, declined", "6455 §4.2.2", get("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"), one("GET", "")),
         row("Upgrade: websocket, declined, a hidden request behind it", "6455 §4.2.2", get("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n") + HIDDEN, Outcome::PassesThen(vec![arrives("GET", PATH, "")], "no-path")),
         row("Upgrade: websocket with h2c", "contract section 3", get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, websocket\r\nHTTP2-Settings: spoof\r\n"), one("GET", "")),

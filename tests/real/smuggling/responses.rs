@@ -1,5 +1,5 @@
-//! Response splitting: a hostile target says what two readers could understand differently, or more than it was asked
-//! for (RFC 9112 §6.3, §9.2, §11.1). Nobody gets an answer to a question that he did not ask.
+//! Response splitting: a hostile target sends responses that two readers could understand differently, or more
+//! responses than requests (RFC 9112 §6.3, §9.2, §11.1). No client gets an answer to another client's request.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use crate::harness::{Portward, Target, Wire, ok, within};
 
-/// A response that nobody asked for.
+/// A response without a request.
 const POISON: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON";
 
 /// A line of the table.
 struct Row {
     what: &'static str,
     rfc: &'static str,
-    /// The method of the request, perhaps with `ws` for a WebSocket handshake.
+    /// The method of the request. `ws` marks a WebSocket handshake.
     method: &'static str,
-    /// What the target answers.
+    /// The target's answer.
     answer: String,
-    /// What it says some time later, unasked.
+    /// Octets that the target sends some time later, without a request.
     later: &'static str,
-    /// Whether it then closes.
+    /// Whether the target closes after that.
     closes: bool,
     outcome: Outcome,
 }
@@ -29,11 +29,11 @@ struct Row {
 /// What the client gets.
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// This status and body, whole.
+    /// This status and body, complete.
     Gets(u16, &'static str),
-    /// 502.
+    /// A 502.
     BadGateway,
-    /// The beginning of a response, which cannot be mistaken for a whole one, and the end of the connection.
+    /// The beginning of a response, which cannot look complete, and the end of the connection.
     Cut,
 }
 
@@ -121,7 +121,7 @@ fn table() -> Vec<Row> {
             with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", &poisoned),
             BadGateway,
         ),
-        // What comes behind the answer is nobody's.
+        // Octets behind the answer reach no client.
         get("a second response at once", "9112 §9.2", format!("{hello}{POISON}"), Gets(200, "hello")),
         later("a second response later", "9112 §9.2", hello, Gets(200, "hello")),
         get(
@@ -238,7 +238,7 @@ fn table() -> Vec<Row> {
             )
         },
         Row { method: "ws", ..get("200 to a handshake", "6455 §4.1", hello, Gets(200, "hello")) },
-        // Ends.
+        // Answers that end with the connection.
         closing("until the end", "9112 §6.3", with("", "hello"), Gets(200, "hello")),
         closing(
             "until the end, with another response in it",
@@ -324,7 +324,7 @@ fn table() -> Vec<Row> {
             BadGateway,
         ));
     }
-    // What can be read in one way only is read (issue 17, item 18).
+    // An answer with only one reading is accepted (issue 17, item 18).
     for lines in [
         "X: a\nY: b\r\n",
         "X: a\r\n b\r\n",
@@ -401,7 +401,7 @@ fn table() -> Vec<Row> {
         "xyz\r\n",
     ] {
         rows.push(get("a bad chunk", "9112 §7.1", chunks(&format!("{body}{POISON}")), Cut));
-        // The same when the head is on its way already.
+        // The same after the head has been sent on.
         rows.push(get(
             "a bad chunk behind a good one",
             "9112 §7.1",
@@ -451,7 +451,7 @@ fn hostile_targets_poison_nobody() {
             "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"\", tcp = {} }}]\n",
             target.port()
         );
-        // One worker: what one client leaves behind is at hand for the next.
+        // There is one worker, so a later client could get the octets that an earlier one left.
         let portward = Portward::rules(&rules).one_worker().start();
         let mut failures = Vec::new();
         for row in table() {

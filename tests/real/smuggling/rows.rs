@@ -1,8 +1,8 @@
-//! The table's form: what is sent, what has to become of it, and where that is written.
+//! The rows of the tables: the octets, the expected outcome, and its source.
 
-/// The path of every row. NNNNN is replaced by the number of the run, so that what arrives can be told apart.
+/// The path of every row. NNNNN is replaced by the number of the run, so that arriving requests can be told apart.
 pub const PATH: &str = "/open/NNNNN";
-/// A request that no rule allows: it must not be seen by a target except as somebody's body.
+/// A request that no rule allows. A target may see it only within a body.
 pub const HIDDEN: &str = "GET /hidden/NNNNN HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
 /// A request that the rules allow.
 pub const SECOND: &str = "GET /open/NNNNN/second HTTP/1.1\r\nHost: one.example.net\r\n\r\n";
@@ -11,34 +11,35 @@ pub const HOST: &str = "Host: one.example.net\r\n";
 
 /// A line of the table.
 pub struct Row {
-    /// What it is.
+    /// The description.
     pub what: String,
-    /// Where the outcome is written.
+    /// The source of the outcome.
     pub rfc: &'static str,
     /// The bytes.
     pub sent: Vec<u8>,
-    /// What has to become of them.
+    /// The expected outcome.
     pub outcome: Outcome,
 }
 
-/// What becomes of the bytes of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The connection is closed without a byte, the log names this reason, and no target sees anything.
+    /// The connection is closed without an answer, the log has this reason, and no target sees anything.
     Refused(&'static str),
     /// 404: the host is known, the path is not. No target sees anything.
     NotFound,
-    /// Exactly these requests arrive, whole, and the next one finds its way behind them.
+    /// Exactly these requests arrive, complete, and the next request behind them arrives, too.
     Passes(Vec<Arrives>),
-    /// These arrive; what follows them closes the connection with this reason and is seen by nobody.
+    /// These requests arrive. The octets after them close the connection with this reason, and no target sees them.
     PassesThen(Vec<Arrives>, &'static str),
-    /// The request's head may arrive, its body never ends there: the framing is broken, the connections close.
+    /// The request's head may arrive, but its body never ends there: the framing is broken, and the connections are
+    /// closed.
     Broken,
     /// The same, because the client ends in the middle.
     Incomplete,
 }
 
-/// A request as it has to arrive.
+/// A request that must arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrives {
     /// The method.
@@ -69,7 +70,7 @@ pub fn two(method: &str, body: &str) -> Outcome {
     Outcome::Passes(vec![arrives(method, PATH, body), arrives("GET", "/open/NNNNN/second", "")])
 }
 
-/// What arrives.
+/// A request that must arrive, with these parts.
 pub fn arrives(method: &str, path: &str, body: &str) -> Arrives {
     Arrives { method: method.to_owned(), path: path.to_owned(), body: body.to_owned() }
 }
@@ -89,7 +90,7 @@ pub fn chunked(body: &str) -> String {
     post("Transfer-Encoding: chunked\r\n", body)
 }
 
-/// A POST with [`HIDDEN`] as its body, which this Content-Length line and these others frame.
+/// A POST with [`HIDDEN`] as its body. This Content-Length line and these other lines frame the body.
 pub fn hiding(lines: &str) -> String {
     post(&lines.replace("LENGTH", &HIDDEN.len().to_string()), HIDDEN)
 }

@@ -1,4 +1,4 @@
-//! Sends the rows and holds what arrives against what was decided.
+//! Sends the rows, and compares arriving requests with the decisions.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,30 +11,30 @@ use super::peers::{Peer, Seen};
 use super::rows::{Arrives, Outcome, PATH, Row};
 use crate::harness::{PATIENCE, Portward, Wire};
 
-/// A request that the log says was forwarded.
+/// A request that was forwarded, by the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Decided {
     host: String,
     method: String,
-    /// Without its query, which the log leaves out.
+    /// The path without its query, which the log leaves out.
     path: String,
 }
 
-/// The decisions that the log tells of.
+/// The decisions in the log.
 #[derive(Debug, Default)]
 struct Decisions {
     forwarded: Vec<Decided>,
     rejected: Vec<String>,
 }
 
-/// How a row is sent.
+/// The ways in which a row is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Alone, by TCP.
     First,
     /// Behind a good request, by TLS.
     Second,
-    /// By TCP, the head first and the rest when the head is on its way.
+    /// By TCP: the head first, and the rest when the head has been sent on.
     Split,
 }
 
@@ -42,14 +42,15 @@ struct Run<'a> {
     portward: &'a Portward,
     peer: &'a Peer,
     number: Cell<usize>,
-    /// Requests that have to have arrived whole, in all.
+    /// How many requests must have arrived complete, in all.
     whole: Cell<usize>,
 }
 
-/// A table that goes wrong may wait for every row: so many are enough to see why.
+/// A failing table may wait for a timeout in every row. This many failures are enough.
 const ENOUGH: usize = 5;
 
-/// Runs every row in front of `peer`; what went otherwise. The first host has a path that names a tenant, which makes its rules
+/// Runs every row in front of `peer`. Returns the failures. The first host has a path that names a tenant, so its rules
+/// match segment by segment.
 /// match segment by segment.
 pub fn table(peer: &Peer, rows: &[Row]) -> Vec<String> {
     let rules = format!(
@@ -71,7 +72,7 @@ pub fn table(peer: &Peer, rows: &[Row]) -> Vec<String> {
             if place == Place::Split && !breaks {
                 continue;
             }
-            // A connection on which nothing comes and which nobody closes panics.
+            // It panics if no octet comes and the connection is not closed.
             let result = catch_unwind(AssertUnwindSafe(|| run.row(row, place)));
             if let Err(what) = result.unwrap_or_else(|panic| Err(said(panic.as_ref()))) {
                 failures.push(format!(
@@ -109,7 +110,7 @@ impl Run<'_> {
         if place == Place::Second {
             good.push(self.good(&mut client, "before", &tag)?);
         }
-        // The other side may close before it has read everything: that is the point.
+        // The other side may close before it has read everything. That is expected here.
         let head = memchr::memmem::find(&sent, b"\r\n\r\n").map_or(0, |at| at + 4);
         if place == Place::Split {
             let _ = client.try_send(&sent[..head]);
@@ -118,7 +119,7 @@ impl Run<'_> {
         } else {
             let _ = client.try_send(&sent);
         }
-        // The end of the connection, or the first bytes that should not be there.
+        // The connection ends, or octets come that should not.
         let nothing = |client: &mut Wire| match client.some() {
             rest if rest.is_empty() => Ok(()),
             rest => Err(format!("answered {:?}", shown(&rest))),
@@ -184,7 +185,7 @@ impl Run<'_> {
         self.compare(mark, &tag, &good, reason, breaks)
     }
 
-    /// A good request on the same connection; it has to be answered as itself.
+    /// Sends a good request on the same connection. It must get its own answer.
     fn good(&self, client: &mut Wire, what: &str, tag: &str) -> Result<Arrives, String> {
         let path = format!("/open/{tag}-{what}");
         let sent = client.try_send(format!("GET {path} HTTP/1.1\r\nHost: one.example.net\r\n\r\n"));
@@ -195,7 +196,7 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the log and the target tell of `good`, and finds nothing else there.
+    /// Waits until the log and the target have `good`. They must have nothing else.
     fn compare(
         &self,
         mark: usize,
@@ -247,7 +248,7 @@ impl Run<'_> {
         }
     }
 
-    /// At the end: nothing came late, and nothing came that was not decided.
+    /// At the end: no request came late, and no request came without a decision.
     fn audit(&self) -> Result<(), String> {
         thread::sleep(Duration::from_millis(200));
         let decided = decisions(&self.portward.lines());
@@ -267,7 +268,7 @@ impl Run<'_> {
     }
 }
 
-/// What was decided is what is read.
+/// Checks that the target has read the decided request.
 fn check_same(decided: &Decided, seen: &Seen) -> Result<(), String> {
     let path = seen.target.split('?').next().unwrap_or_default();
     if (&decided.host, &decided.method, decided.path.as_str()) != (&seen.host, &seen.method, path) {
@@ -292,7 +293,7 @@ fn check_same(decided: &Decided, seen: &Seen) -> Result<(), String> {
     if all("X-Forwarded-Proto").len() != 1 || all("Forwarded").len() != 1 {
         return Err(format!("forwarded twice: {seen:?}"));
     }
-    // A body where none is expected goes out on a connection of its own.
+    // A request with an unexpected body is sent on a connection of its own.
     let alone =
         !seen.body.is_empty() && ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"].contains(&&*seen.method);
     for (name, allowed) in [
@@ -318,7 +319,7 @@ fn check_same(decided: &Decided, seen: &Seen) -> Result<(), String> {
     }
 }
 
-/// Status, and whether the connection is to be closed.
+/// Returns the status, and whether the connection will be closed.
 fn respond(client: &mut Wire, method: &str) -> Result<(u16, bool), String> {
     loop {
         let Some(mut answer) = client.try_head() else {
@@ -342,7 +343,7 @@ fn decisions(lines: &[String]) -> Decisions {
     for line in lines {
         let Some((_, text)) = line.split_once("REVERSE-PROXY ") else { continue };
         if let Some((_, reason)) = text.split_once(" rejected: ") {
-            // The harness has looked whether the ports are open.
+            // The harness has tested whether the ports are open.
             if reason != "aborted" {
                 decisions.rejected.push(reason.to_owned());
             }
@@ -361,7 +362,7 @@ fn decisions(lines: &[String]) -> Decisions {
     decisions
 }
 
-/// Undoes the log's escapes; the path has its own below them.
+/// Removes the log's escapes. Those of the path itself stay.
 fn unescaped(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,8 +1,8 @@
-//! Every seam of a field line, with every byte that some reader takes for nothing (RFC 9112 §5).
+//! Every seam of a field line, with every octet that some reader ignores (RFC 9112 §5).
 
 use super::rows::{HIDDEN, HOST, Outcome, PATH, Row, arrives, malformed, one, post, row};
 
-/// Where a byte can be put into `Name: value`.
+/// The places in `Name: value` where an octet can be inserted.
 const SEAMS: [&str; 8] = [
     "before the name",
     "in the name",
@@ -32,7 +32,7 @@ fn insert(name: &str, value: &str, seam: usize, what: &[u8]) -> Vec<u8> {
     line
 }
 
-/// What is put in: bytes and short strings that somebody, somewhere, skips.
+/// The inserted octets and short texts, which some readers skip.
 const INTRUDERS: [(&str, &[u8]); 27] = [
     ("a space", b" "),
     ("a tab", b"\t"),
@@ -63,27 +63,27 @@ const INTRUDERS: [(&str, &[u8]); 27] = [
     ("brackets", b"()"),
 ];
 
-/// Whether the line still says what it said: white space where RFC 9112 §5 allows it.
+/// Whether the line keeps its meaning: RFC 9112 §5 allows white space there.
 fn is_optional_white_space(seam: usize, what: &[u8]) -> bool {
     matches!(what, b" " | b"\t") && matches!(seam, 3 | 4 | 6 | 7)
 }
 
-/// Whether the line is sound, but has another name: an apostrophe is a token character, a colon ends the name.
+/// Whether the line is valid, but has another name. An apostrophe is a token character. A colon ends the name.
 fn is_another_name(seam: usize, what: &[u8]) -> bool {
     (what == b"'" && seam <= 2) || (what == b":" && seam == 1)
 }
 
-/// A field line to tear, and what stands around it.
+/// A field line to modify, and its surroundings.
 struct Torn<'a> {
     name: &'a str,
     value: &'a str,
     /// The lines before it.
     others: &'a str,
-    /// What follows the head.
+    /// The octets after the head.
     body: &'a str,
-    /// What becomes of it if the line still says what it said.
+    /// The outcome if the line keeps its meaning.
     same: Outcome,
-    /// What becomes of it if the line is just another field.
+    /// The outcome if the line is another field.
     other: Outcome,
 }
 
@@ -111,7 +111,7 @@ fn tear(rows: &mut Vec<Row>, torn: &Torn<'_>) {
     }
 }
 
-/// The fields that frame and route, torn at every seam.
+/// The fields for framing and routing, modified at every seam.
 pub fn seams() -> Vec<Row> {
     let mut rows = Vec::new();
     let then =
@@ -137,12 +137,12 @@ pub fn seams() -> Vec<Row> {
     rows
 }
 
-/// RFC 9110 §5.6.2.
+/// Whether an octet is a token character (RFC 9110 §5.6.2).
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Every byte in every place of a head.
+/// Every octet in every place of a head.
 pub fn every_byte() -> Vec<Row> {
     let mut rows = Vec::new();
     let with = |before: &str, byte: u8, after: &str| {
@@ -202,7 +202,7 @@ pub fn every_byte() -> Vec<Row> {
     rows
 }
 
-/// Every line end of a request, replaced by everything that somebody takes for one (RFC 9112 §2.2).
+/// Every line end of a request, replaced by everything that some reader takes for one (RFC 9112 §2.2).
 pub fn line_ends() -> Vec<Row> {
     let lines = [&format!("POST {PATH} HTTP/1.1"), "Host: one.example.net", "Content-Length: 5", "X: y", ""];
     let mut rows = Vec::new();
@@ -228,7 +228,7 @@ pub fn line_ends() -> Vec<Row> {
                 sent += if at == bad { end } else { "\r\n" };
             }
             sent += &format!("hello{HIDDEN}");
-            // A name that ends where no line ends can also be called a host that nobody has.
+            // A name that ends where no line ends may also be called an unknown host.
             let outcome = Outcome::Refused("");
             rows.push(row(&format!("{what} ends line {bad}"), "9112 §2.2", sent, outcome));
         }

@@ -1,4 +1,4 @@
-//! Many changes at once: what they do not concern goes on as if there were none.
+//! Many changes at once do not disturb other traffic.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -12,13 +12,13 @@ use tokio_tungstenite::tungstenite::Message;
 use super::House;
 use crate::harness::{Target, WebSocketEcho, web_socket, within};
 
-/// How many tenants there are before.
+/// The number of tenants at the beginning.
 const TENANTS: usize = 2_000;
-/// How many are changed while others work.
+/// The number of changes during the other traffic.
 const CHANGES: usize = 3_000;
-/// How many programs change them.
+/// The number of programs that make changes.
 const PROGRAMS: usize = 32;
-/// How long the download is, in octets.
+/// The length of the download, in octets.
 const LENGTH: usize = 64 * 1024 * 1024;
 
 fn byte(at: usize) -> u8 {
@@ -59,7 +59,7 @@ impl Program {
 fn item_5_changes_touch_no_other_tenants_connection() {
     within(240, || {
         let house = House::start(|setup| setup.set("limits.drain_timeout", "\"1s\""));
-        // What the changes do not concern: a WebSocket and a download of a tenant, and requests for its host.
+        // Unrelated traffic: a WebSocket and a download of a tenant, and requests for its host.
         let echo = WebSocketEcho::plain();
         let large = Target::scripted(|conn| {
             while conn.try_request().is_some() {
@@ -165,7 +165,7 @@ fn item_5_changes_touch_no_other_tenants_connection() {
         let refused = house.portward.lines_since(mark);
         assert!(!refused.iter().any(|line| line.contains("rejected:")), "{refused:?}");
 
-        // All of it is durable.
+        // All changes are durable.
         let count = |house: &House| house.ask("GET", "tenants?limit=1", None).1["count"].clone();
         let before = count(&house);
         let house = house.restart();

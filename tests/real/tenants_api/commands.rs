@@ -14,7 +14,7 @@ fn good(said: &Output) -> &str {
     &said.out
 }
 
-/// A command that reads something.
+/// Runs a command with an input.
 fn with_input(house: &House, args: &[&str], input: &str) -> (i32, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_portward"))
         .args(["tenant", "--config"])
@@ -42,7 +42,7 @@ fn item_5_tenants_are_added_set_moved_switched_and_removed() {
         assert!(again.code == 1 && again.errors.contains("there is a tenant xyz already"), "{again:?}");
         house.host("xyz.example", "xyz");
         assert_ne!(house.status("xyz.example"), 200);
-        // It moves to the platform that works.
+        // The tenant moves to the working platform.
         assert_eq!(good(&house.run(&["move", "xyz", "--target", "127.0.0.1"])), "xyz is moved\n");
         assert_eq!(house.status("xyz.example"), 200);
         assert_eq!(good(&house.run(&["move", "xyz", "--target", "127.0.0.1"])), "xyz is moved already\n");
@@ -69,7 +69,7 @@ fn item_5_tenants_are_added_set_moved_switched_and_removed() {
         let json: Value = serde_json::from_str(good(&house.run(&["list", "--json"]))).unwrap();
         assert_eq!(json["count"], 3, "{json}");
 
-        // What stands in the rules files is changed there.
+        // A tenant of the rules files must be changed there.
         for args in
             [&["set", "rules", "--no-name"][..], &["move", "rules", "--no-parent"], &["remove", "rules"]]
         {
@@ -85,13 +85,13 @@ fn item_5_tenants_are_added_set_moved_switched_and_removed() {
         ] {
             assert_eq!(house.run(args).code, code, "{args:?}");
         }
-        // What the daemon finds is said as `check` says it.
+        // The daemon's findings are shown in the form of `check`.
         let said = house.run(&["add", "alone", "--realm", "alone.example"]);
         let found = "error: the tenant alone: there is no target for the realm alone.example\n";
         assert!(said.code == 1 && said.errors.starts_with(found), "{said:?}");
         assert!(said.errors.contains("give the tenant a `target`, or a `parent` that has one"), "{said:?}");
 
-        // Without the daemon the files are shown, and nothing is changed.
+        // Without the daemon the files are shown, and changes are not possible.
         house.portward.terminate();
         house.portward.wait();
         let listed = house.run(&["list"]);
@@ -114,7 +114,7 @@ fn item_5_passwords_and_secrets_are_read_and_never_shown() {
         assert!(good(&house.run(&["show", "a"])).contains("key"));
         let kept = || fs::read_to_string(house.portward.dir().join("state/tenants.toml")).unwrap();
         assert!(kept().contains("\"key:$2y$10$") && !kept().contains("horse"), "{}", kept());
-        // A new one takes the place of the old one.
+        // A new one replaces the old one.
         assert_eq!(with_input(&house, &["password", "a", "key", "--stdin"], "another\r\n").0, 0);
         assert_eq!(kept().matches("key:").count(), 1);
         let (code, line) = with_input(&house, &["password", "rules", "key", "--stdin", "--print"], "x\n");
@@ -179,7 +179,7 @@ fn item_5_accounts_of_kazoo_are_imported() {
         let again = import(&seed, &[]);
         assert!(good(&again).contains("0 new, 0 changed, 0 removed, 2 as they were"), "{again:?}");
 
-        // It follows what Kazoo says, and keeps what Kazoo does not know.
+        // The import follows Kazoo's data, and keeps settings that Kazoo does not know.
         good(&house.run(&["move", ID, "--target", "192.0.2.7"]));
         let other = seed
             .replace("\"pvt_enabled\" : true", "\"pvt_enabled\" : false")
@@ -190,7 +190,7 @@ fn item_5_accounts_of_kazoo_are_imported() {
         assert_eq!((&shown["enabled"], &shown["own_target"]), (&false.into(), &json!(["192.0.2.7"])));
         assert_eq!(house.registered("2600hz.s.2600hz.com").0, 403);
 
-        // What goes goes only with --prune, and never what was made by hand.
+        // Only --prune removes tenants, and never those that were made by hand.
         good(&house.run(&["add", "hand"]));
         let left = import("[]", &[]);
         assert!(good(&left).contains("0 removed") && left.errors.contains("--prune"), "{left:?}");
@@ -200,7 +200,7 @@ fn item_5_accounts_of_kazoo_are_imported() {
         assert_eq!(house.ask("GET", "tenants/hand", None).0, 200);
         assert_eq!(house.ask("GET", &format!("tenants/{ID}"), None).0, 404);
 
-        // Errors have a place, and nothing changes.
+        // An error names its place, and nothing changes.
         let wrong = import("[\n  {\"_id\": \"a b\", \"name\": \"x\"}\n]", &[]);
         assert!(
             wrong.code == 1 && wrong.errors.contains("accounts.json:2:11: this cannot be the id"),
@@ -217,7 +217,7 @@ fn item_5_accounts_of_kazoo_are_imported() {
     });
 }
 
-/// As many as a large operator has; the daemon takes them in requests of the usual size.
+/// As many accounts as a large operator has. The daemon gets them in requests of the usual size.
 #[test]
 fn item_5_thousands_of_accounts_are_imported_at_once() {
     within(240, || {

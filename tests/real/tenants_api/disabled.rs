@@ -1,4 +1,4 @@
-//! A tenant that is disabled takes everything below it with it: at once for what is new, after the drain time for what runs.
+//! A disabled tenant disables everything below it: new requests at once, running connections after the drain time.
 
 use ldap3_proto::proto::LdapResultCode::Success;
 use portward::demo::ras;
@@ -17,7 +17,7 @@ fn confirmed(house: &House, host: &str) -> Wire {
     client
 }
 
-/// A download that ends when the test wants it.
+/// A download that ends when the test wants it to.
 fn endless() -> Target {
     Target::scripted(|conn| {
         while conn.try_request().is_some() {
@@ -62,7 +62,7 @@ fn item_5_a_disabled_parent_takes_all_services_below_it_along() {
         let mark = house.portward.mark();
         house.switch("top", "disable");
         house.portward.line_after(mark, &["an administrator (user ", " disables the tenant top"]);
-        // What is new is refused at once, on connections that are open and on new ones.
+        // New requests are refused at once, on open connections and on new ones.
         web.send("GET /x HTTP/1.1\r\nHost: one.example\r\n\r\n");
         assert_eq!(web.response().status(), 403);
         assert_eq!((house.status("one.example"), house.registered("one.example").0), (403, 403));
@@ -73,7 +73,7 @@ fn item_5_a_disabled_parent_takes_all_services_below_it_along() {
         let after = (house.web.connections(), house.phone.connections(), house.book.connections());
         assert_eq!(after, before, "nothing of it reaches a target");
 
-        // What runs goes on for the drain time, and ends then.
+        // Running connections go on for the drain time. Then they end.
         book.send(search(7, ""));
         assert_eq!(entries(&mut book, 7), (1, Success));
         book.rest();
@@ -87,7 +87,7 @@ fn item_5_a_disabled_parent_takes_all_services_below_it_along() {
             house.phone.closed(0) && house.book.closed(0) && house.keeper.closed(0) && slow.closed(0)
         });
 
-        // Another tenant notices nothing.
+        // Another tenant is not disturbed.
         others_phone.send(request("REGISTER", "a@two.example", ""));
         assert_eq!(next_message(&mut others_phone).unwrap().status(), 200);
         others_book.send(search(9, ""));
@@ -101,7 +101,7 @@ fn item_5_a_disabled_parent_takes_all_services_below_it_along() {
     });
 }
 
-/// The same by what a file says, and by a tenant that goes.
+/// The same by a change of a file, and by the removal of a tenant.
 #[test]
 fn item_5_a_file_that_disables_a_tenant_and_a_tenant_that_goes_end_what_runs() {
     within(120, || {

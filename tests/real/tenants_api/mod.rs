@@ -100,7 +100,7 @@ impl House {
         assert!(matches!(status, 200 | 201), "{said}");
     }
 
-    /// What a request for the host gets.
+    /// The status of a request for the host.
     fn status(&self, host: &str) -> u16 {
         self.portward.plain().get(host, "/x").status()
     }

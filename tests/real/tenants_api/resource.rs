@@ -1,4 +1,4 @@
-//! `/v1/tenants`: what it shows, takes and refuses.
+//! `/v1/tenants`: what it shows, accepts and refuses.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,7 +25,7 @@ fn item_5_a_tenant_is_made_changed_and_removed() {
         let shown = house.tenant("one");
         assert_eq!(shown["hosts"], json!({ "count": 1, "names": ["one.example"] }));
 
-        // What is shown can be put back, and the same again changes nothing.
+        // A tenant as it is shown can be put back. The same definition again changes nothing.
         let (status, same) = house.put("one", &shown["definition"]);
         assert_eq!((status, &same["changed"]), (200, &false.into()));
         let other = json!({ "name": "Other Ltd", "target": "127.0.0.1" });
@@ -37,7 +37,7 @@ fn item_5_a_tenant_is_made_changed_and_removed() {
         assert!(status == 200 && new_tag != tag);
         assert_eq!(house.tenant("one")["name"], "Other Ltd");
 
-        // Over a reload and a restart, and the commands that read files know it.
+        // It survives a reload and a restart, and the commands that read files know it.
         assert_eq!(house.ask("POST", "reload", None).0, 200);
         assert_eq!(
             (house.status("one.example"), house.tenant("one")["name"].as_str()),
@@ -51,7 +51,7 @@ fn item_5_a_tenant_is_made_changed_and_removed() {
         let file = house.portward.dir().join("state/tenants.toml");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
-        // Who needs it is told.
+        // The answer names the tenants and hosts that need it.
         assert_eq!(house.put("two", &json!({ "parent": "one" })).0, 201);
         let (status, needed) = house.ask("DELETE", "tenants/one", None);
         assert_eq!(status, 409, "{needed}");
@@ -144,7 +144,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
             assert_eq!(status, 422, "{body}: {said}");
             assert!(said["error"].as_str().unwrap().contains(part), "{body}: {said}");
         }
-        // The target of a tenant that others lead to cannot go.
+        // The target of a tenant cannot be removed if others use it.
         assert_eq!(house.put("d", &json!({ "parent": "a", "realms": ["d.example"] })).0, 201);
         assert_eq!(house.put("a", &json!({ "name": "A" })).0, 422);
         assert_eq!(house.ask("DELETE", "tenants/d", None).0, 200);
@@ -153,7 +153,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
         for id in ["x%2fy", "%00", "a%20b"] {
             assert_eq!(house.put(id, &json!({})).0, 400, "{id}");
         }
-        // A realm is no host of the API.
+        // A realm is not a host of the API.
         let (status, said) = house.ask("DELETE", "hosts/a.example", None);
         assert!(
             status == 409 && said["error"].as_str().unwrap().contains("a realm of the tenant a"),
@@ -162,7 +162,7 @@ fn item_5_what_is_wrong_is_told_and_nothing_changes() {
     });
 }
 
-/// A path that names a tenant finds those of the API, and follows them.
+/// A path that names a tenant also finds those of the API, and follows their changes.
 #[test]
 fn item_5_paths_that_name_a_tenant_lead_to_tenants_of_the_api() {
     within(90, || {
@@ -172,7 +172,7 @@ fn item_5_paths_that_name_a_tenant_lead_to_tenants_of_the_api() {
         assert_eq!(status, 201, "{said}");
         let status = |path: &str| house.portward.plain().get("paths.example", path).status();
         assert_eq!(status("/t/one/x"), 404);
-        // An import may make tenants that lead nowhere.
+        // An import may make tenants without a target.
         assert_eq!(house.put("empty", &json!({})).0, 201);
         assert_eq!(status("/t/empty/x"), 502);
         assert_eq!(house.put("one", &json!({ "parent": "empty", "target": "127.0.0.1" })).0, 201);
@@ -186,7 +186,7 @@ fn item_5_paths_that_name_a_tenant_lead_to_tenants_of_the_api() {
     });
 }
 
-/// By the target of a tenant no path leads to Portward itself.
+/// A tenant's target cannot lead a path to Portward itself.
 #[test]
 fn item_5_a_target_that_leads_back_is_refused() {
     within(90, || {
@@ -217,7 +217,7 @@ fn item_5_several_tenants_are_changed_together_or_not_at_all() {
         let post = |tenants: Value| house.ask("POST", "tenants", Some(&json!({ "tenants": tenants })));
         let (status, said) = post(json!({ "b": { "parent": "a" }, "a": { "target": "127.0.0.1" } }));
         assert_eq!((status, said["new"].as_array().unwrap().len()), (200, 2), "{said}");
-        // What is needed within the request may go with what needs it.
+        // A tenant may be removed if the same request removes those that need it.
         let (status, said) = post(json!({ "a": null, "c": { "parent": "b" } }));
         assert_eq!(status, 409, "{said}");
         assert_eq!(house.ask("GET", "tenants/c", None).0, 404);
@@ -229,7 +229,7 @@ fn item_5_several_tenants_are_changed_together_or_not_at_all() {
     });
 }
 
-/// Each tenant is looked at once, however many stand above it.
+/// Each tenant is checked once, however many are above it.
 #[test]
 fn item_5_a_line_of_thousands_is_judged_at_once_and_a_circle_of_it_is_told_in_short() {
     within(90, || {
@@ -291,7 +291,7 @@ fn item_5_the_list_has_filters_and_pages() {
     });
 }
 
-/// Whoever may administer may not thereby read files or reach this machine.
+/// An administrator must not be able to read files or reach this machine by that right.
 #[test]
 fn item_5_a_tenant_of_the_api_names_no_file_and_no_target_here() {
     within(90, || {
@@ -337,7 +337,7 @@ fn item_5_hashes_and_secrets_are_never_shown_and_stay() {
         assert_eq!(post("login", json!({ "user": "key", "hash": null })).1["changed"], true);
         assert_eq!(post("login", json!({ "user": "key", "hash": "no hash" })).0, 422);
         assert_eq!(house.tenant("a")["login"]["count"], 0);
-        // A mistake shows nothing of them either, nor does anything that was said or written.
+        // An error message shows no secret either, nor does any output or file.
         let wrong = house
             .put("a", &json!({ "login": [LINE, 7], "secrets": [secret, "x", "y", "z", "v"], "oops": 1 }));
         assert_eq!(wrong.0, 422);
@@ -348,7 +348,7 @@ fn item_5_hashes_and_secrets_are_never_shown_and_stay() {
     });
 }
 
-/// What stands in the file may be mended by hand; what is wrong there does not stop a start.
+/// The file may be mended by hand. A fault in it does not prevent a start.
 #[test]
 fn item_5_a_damaged_file_is_told_and_left_as_it_is() {
     within(120, || {

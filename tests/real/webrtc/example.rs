@@ -1,4 +1,4 @@
-//! The page that comes with the example rules, as a person uses it (issue 22, "Shown by").
+//! The page of the example rules, used as a person uses it (issue 22, "Shown by").
 
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::harness::baresip::Baresip;
 use crate::harness::kamailio::Kamailio;
 use crate::harness::{Message, Namespace, Page, Portward, Target, command, eventually, within};
 
-/// The example's rules, with the ports of a PBX on this machine, and the page at a web server of the customer's.
+/// The example's rules with the ports of a PBX on this machine. The page is on a customer's web server.
 fn setup(pages: &Target, ports: &str) -> Portward {
     let example = include_str!("../../../rules/examples/voxbone.toml");
     let rules = example.replace("target = \"172.31.31.7\", tcp = 5060, tls = 5061", ports);
@@ -35,7 +35,7 @@ fn pages() -> Target {
     .forgetful()
 }
 
-/// A credential of anna's that `portward token` makes: with `--sip`, or a customer's.
+/// A credential of anna, made by `portward token`: with `--sip`, or a customer's.
 fn token(portward: &Portward, whose: &str, ttl: &str) -> [String; 2] {
     let args = ["token", whose, "--user", "anna", "--ttl", ttl, "--json", "--config", "portward.toml"];
     let made = command(20, portward.dir(), &args);
@@ -51,7 +51,7 @@ fn call(page: &Page, [user, password]: &[String; 2], number: &str) {
     page.run("field.call.click()");
 }
 
-/// Waits until the page says so.
+/// Waits until the page shows this text.
 fn says(page: &Page, wanted: &str) {
     let mut said = Value::Null;
     let messages = || page.run("document.getElementById('messages').textContent");
@@ -81,7 +81,7 @@ fn rings() {
         page.run("typeof field") == "object" && page.run("typeof attempt") == "function"
     });
     assert_eq!(page.run("md5('a'.repeat(119))"), "8a7bd0732ed6a28ce75f6dabc90e1613");
-    // A credential that has expired, a forged one, and no such number.
+    // An expired credential, a forged one, and an unknown number.
     let (short, anna) = (token(&portward, "--sip", "1s"), token(&portward, "--sip", "1h"));
     thread::sleep(Duration::from_secs(3));
     call(&page, &short, "4420");
@@ -91,7 +91,7 @@ fn rings() {
     says(&page, "Refused: 407 ");
     call(&page, &anna, "1");
     says(&page, "Refused: 404 Not Here");
-    // The other side hangs up, and this one.
+    // First the other side hangs up, then this one.
     call(&page, &anna, "44 20");
     says(&page, "44 20 rings");
     bob.answer();
@@ -106,7 +106,7 @@ fn rings() {
     says(&page, "Connected");
     page.run("field.end.click()");
     bob.event("CALL_CLOSED");
-    // It is not answered.
+    // The call is not answered.
     bob.forget();
     call(&page, &anna, "4420");
     bob.event("CALL_INCOMING");
@@ -114,7 +114,7 @@ fn rings() {
     says(&page, "Hung up");
     bob.event("CALL_CLOSED");
     portward.decision(&["sipwss:anna@voxbone.example INVITE", " -> 127.0.0.1:"]);
-    // The customer's own credential is exchanged: a page calls with what comes back.
+    // The customer's own credential is exchanged, and the page calls with the result.
     let (short, own) = (token(&portward, "customer", "1s"), token(&portward, "customer", "1h"));
     page.run("field.exchange.value = 'https://webrtc.example/token/customer'");
     bob.forget();
@@ -126,7 +126,7 @@ fn rings() {
     thread::sleep(Duration::from_secs(3));
     call(&page, &short, "4420");
     says(&page, "Refused: 403 the credential has expired");
-    // It is there for calls, too: another page of the same browser.
+    // The page can be called, too: by another page in the same browser.
     let other = browser.open("https://www.customer.example/#register=1");
     eventually("the page is there", || other.run("typeof attempt") == "function");
     call(&other, &anna, "");
@@ -142,7 +142,7 @@ fn rings() {
     bob.event("CALL_CLOSED");
 }
 
-/// Waits until sound comes from the other side.
+/// Waits until there is sound from the other side.
 fn hears(page: &Page) {
     page.run(
         "(async () => { for (;;) { for (const report of (await call.media.getStats()).values()) { \

@@ -66,8 +66,8 @@ fn item_5_jssip_and_sip_js_call_each_other_through_kamailio_by_tls() {
     within(110, || calls(Library::JsSip, Library::SipJs, true));
 }
 
-/// The browser's network changes in the middle of a call: it registers anew by itself on another WebSocket. JsSIP keeps the
-/// call, whose sound has never stopped, changes it there and ends it. SIP.js gives the call up.
+/// The browser's network changes in the middle of a call. The browser registers again by itself on another WebSocket.
+/// JsSIP keeps the call, whose sound has never stopped, changes it there and ends it. SIP.js gives the call up.
 fn network_changes(library: Library) {
     let (kamailio, pages) = (Kamailio::start("pbx.example.net"), pages());
     let rule = format!("tcp = {}", kamailio.plain);
@@ -108,8 +108,8 @@ fn item_1_a_page_with_sip_js_goes_on_after_its_network_has_changed() {
     within(110, || network_changes(Library::SipJs));
 }
 
-/// Portward asks, by digest with MD5 and qop (RFC 7616), and both libraries answer as it expects; a PBX behind it asks nobody. A
-/// browser that comes back is asked again.
+/// Portward challenges by digest with MD5 and qop (RFC 7616), and both libraries answer correctly. A PBX behind it does
+/// not challenge. A browser that comes back is challenged again.
 #[test]
 fn item_5_jssip_and_sip_js_prove_themselves_with_ephemeral_credentials() {
     within(110, || {
@@ -144,12 +144,13 @@ fn item_5_jssip_and_sip_js_prove_themselves_with_ephemeral_credentials() {
                 Phone::open(&browser, "dave", library, [&username.replace("carol", "dave"), &password]);
             dave.run("(async () => { while (!story.some((what) => what.startsWith('refused 40'))) await pause(); })()");
         }
-        // Two, and again after the change of network.
+        // Two registrations, and two more after the change of network.
         kamailio.has_registered(4);
     });
 }
 
-/// The page rings a softphone that is registered by TLS at the same PBX, and the softphone rings the page. They speak.
+/// The page calls a softphone that is registered by TLS at the same PBX, and the softphone calls the page. Both hear
+/// sound.
 #[test]
 fn item_5_a_page_and_baresip_call_each_other() {
     within(110, || {

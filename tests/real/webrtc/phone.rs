@@ -14,7 +14,7 @@ pub(super) enum Library {
     SipJs,
 }
 
-/// The web server that has the page.
+/// The web server of the page.
 pub(super) fn pages() -> Target {
     Target::http(|request: &Message, _| {
         let (kind, body) = match request.target() {
@@ -30,9 +30,10 @@ pub(super) fn pages() -> Target {
     .forgetful()
 }
 
-/// A browser whose connections to `*.example.net` and `*.example` end at this port of Portward's. It has a microphone that beeps.
+/// A browser whose connections to `*.example.net` and `*.example` lead to this port of Portward. It has a microphone
+/// that beeps.
 pub(super) fn browser(portward: &Portward, port: u16) -> Chromium {
-    // Sound goes from page to page over loopback.
+    // The sound between pages uses loopback.
     browser_with(portward, port, &["--allow-loopback-in-peer-connection", "about:blank"])
 }
 
@@ -43,7 +44,7 @@ pub(super) fn browser_with(portward: &Portward, port: u16, more: &[&str]) -> Chr
         "--use-fake-ui-for-media-stream",
         "--autoplay-policy=no-user-gesture-required",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
-        // The page that is not looked at has its timers, too.
+        // Pages in the background keep their timers, too.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
@@ -66,7 +67,7 @@ impl Phone {
         phone
     }
 
-    /// Opens the page, which begins to register with this login.
+    /// Opens the page, which registers with this login.
     pub(super) fn open(
         browser: &Chromium,
         user: &str,
@@ -85,7 +86,7 @@ impl Phone {
         phone
     }
 
-    /// A JavaScript expression in the page; a failure says what has happened there.
+    /// The value of a JavaScript expression in the page. A failure shows the page's events.
     pub(super) fn run(&self, expression: &str) -> Value {
         self.page.try_run(expression).unwrap_or_else(|error| {
             let story = self.page.try_run("story.join('\\n')");
@@ -93,7 +94,7 @@ impl Phone {
         })
     }
 
-    /// Waits for something to happen.
+    /// Waits for an event.
     pub(super) fn until(&self, what: &str) {
         self.run(&format!("until({})", json!(what)));
     }
@@ -103,14 +104,14 @@ impl Phone {
         self.run(&format!("phone.call({}); true", json!(user)));
     }
 
-    /// Takes the call that comes.
+    /// Takes the incoming call.
     pub(super) fn answer(&self) {
         self.until("rings");
         self.run("phone.answer(); true");
         self.until("confirmed");
     }
 
-    /// Calls another page, which takes the call, until both hear each other.
+    /// Calls another page, which takes the call. Waits until both have sound.
     pub(super) fn call(&self, user: &str, other: &Self) {
         self.dial(user);
         other.answer();
@@ -134,7 +135,7 @@ impl Phone {
         other.run("direction('sendrecv')");
     }
 
-    /// Ends the call; the other side hears of it.
+    /// Ends the call. The other side is told.
     pub(super) fn hang_up(&self, other: &Self) {
         self.run("phone.hangUp(); true");
         self.until("ended");

@@ -1,4 +1,4 @@
-//! The Chrome DevTools Protocol on one connection: commands with their answers, and the events that come in between.
+//! The Chrome DevTools Protocol on one connection: commands with their answers, and events between them.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{Message as Frame, WebSocket};
 
 use crate::harness::Wire;
 
-/// A connection to a page. An event is kept until it is asked for.
+/// A connection to a page. Events are kept until they are read.
 pub(super) struct DevTools {
     socket: WebSocket<Wire>,
     number: u64,
@@ -19,7 +19,7 @@ impl DevTools {
         Self { socket, number: 0, events: VecDeque::new() }
     }
 
-    /// What a command gives; the protocol's error, or that there was no answer in time.
+    /// Sends a command. Returns its result. An error: the protocol's error, or a missing answer.
     pub(super) fn call(&mut self, method: &str, params: Value) -> Result<Value, String> {
         let number = self.send(method, params)?;
         loop {
@@ -34,7 +34,7 @@ impl DevTools {
         }
     }
 
-    /// Sends a command whose answer is not waited for; its number.
+    /// Sends a command without waiting for its answer. Returns its number.
     pub(super) fn send(&mut self, method: &str, params: Value) -> Result<u64, String> {
         self.number += 1;
         let request = json!({ "id": self.number, "method": method, "params": params });
@@ -42,7 +42,7 @@ impl DevTools {
         Ok(self.number)
     }
 
-    /// The next event, whatever it is.
+    /// The next event of any kind.
     pub(super) fn event(&mut self) -> Result<Value, String> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -53,7 +53,7 @@ impl DevTools {
         }
     }
 
-    /// The events that have come so far; they are forgotten here.
+    /// Takes the events that have come so far.
     pub(super) fn take_events(&mut self) -> VecDeque<Value> {
         std::mem::take(&mut self.events)
     }

@@ -1,12 +1,12 @@
-//! A hand at the mouse and the keyboard: real events of the browser's, not calls of JavaScript.
+//! Mouse and keyboard: real events of the browser, not calls of JavaScript.
 
 use serde_json::{Value, json};
 
 use super::Page;
 
 impl Page {
-    /// Clicks in the middle of the element that a JavaScript expression gives, once it is there, can be clicked and stands still.
-    /// If it moved away under the pointer the click is made again.
+    /// Clicks in the middle of an element, given by a JavaScript expression, as soon as it is there, can be clicked and
+    /// does not move. If it moves away under the pointer, it is clicked again.
     pub fn click(&self, element: &str) {
         for _ in 0..5 {
             let point = self.until(&format!(
@@ -43,7 +43,7 @@ impl Page {
         panic!("{element} does not stand still");
     }
 
-    /// Presses a key and lets it go: `Tab`, `Shift+Tab`, `Enter`, `Escape`, `Space`, `Backspace`, or an arrow.
+    /// Presses and releases a key: `Tab`, `Shift+Tab`, `Enter`, `Escape`, `Space`, `Backspace`, or an arrow.
     pub fn press(&self, key: &str) {
         let (modifiers, key) = key.strip_prefix("Shift+").map_or((0, key), |key| (8, key));
         let (key, code, number, text) = match key {
@@ -86,7 +86,7 @@ impl Page {
         self.type_text(text);
     }
 
-    /// Chooses an option of a `select` by its value, as a user's choice would do.
+    /// Chooses an option of a `select` by its value, with the events of a user's choice.
     pub fn choose(&self, select: &str, value: &str) {
         self.until(&format!(
             "(() => {{

@@ -1,4 +1,5 @@
-//! A real Chromium without a window, told what to do over its DevTools port (Chrome DevTools Protocol, one WebSocket a page).
+//! A real Chromium without a window, controlled by its DevTools port (Chrome DevTools Protocol, one WebSocket for each
+//! page).
 
 mod devtools;
 mod input;
@@ -23,7 +24,8 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// Starts one that trusts this CA and finds hosts as `map` says (`--host-resolver-rules`); `more` are further arguments.
+    /// Starts one that trusts this CA and resolves hosts by `map` (`--host-resolver-rules`). `more` are further
+    /// arguments.
     pub fn start(ca: &Path, map: &str, more: &[&str]) -> Self {
         let home = home(ca);
         let child = Child::start(
@@ -41,7 +43,7 @@ impl Chromium {
         Self { child, _home: home }
     }
 
-    /// Everything that it has written so far.
+    /// All lines that it has written so far.
     pub fn lines(&self) -> Vec<String> {
         self.child.lines()
     }
@@ -58,7 +60,8 @@ impl Chromium {
         Page::new(DevTools::new(socket))
     }
 
-    /// Opens an empty page that is watched from its first octet on: [`Page::troubles`] and [`Page::requests`] know everything.
+    /// Opens an empty page and watches it from its first octet on. So [`Page::troubles`] and [`Page::requests`] are
+    /// complete.
     pub fn watched(&self) -> Page {
         let page = self.open("about:blank");
         page.watch();

@@ -1,4 +1,4 @@
-//! A page: JavaScript in it, what it looks like, what it asked for and what went wrong in it.
+//! A page: JavaScript in it, its look, its requests and its errors.
 
 use std::sync::Mutex;
 use std::thread;
@@ -27,7 +27,7 @@ impl Page {
         Self { tab: Mutex::new(Tab { devtools, troubles: Vec::new(), requests: Vec::new() }) }
     }
 
-    /// From here on troubles and requests are kept, and the page behaves as if it were looked at.
+    /// From now on troubles and requests are kept, and the page behaves as a visible one.
     pub(super) fn watch(&self) {
         for domain in ["Page", "Runtime", "Log", "Network", "Performance"] {
             self.call(&format!("{domain}.enable"), json!({}));
@@ -35,7 +35,7 @@ impl Page {
         self.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
     }
 
-    /// What a command of the DevTools gives.
+    /// The result of a DevTools command.
     pub fn call(&self, method: &str, params: Value) -> Value {
         let mut tab = self.tab.lock().unwrap();
         let answer = tab.devtools.call(method, params);
@@ -44,22 +44,23 @@ impl Page {
         answer.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Sends a command whose answer is not waited for.
+    /// Sends a command without waiting for its answer.
     pub fn command(&self, method: &str, params: Value) {
         self.tab.lock().unwrap().devtools.send(method, params).unwrap();
     }
 
-    /// The next event of the DevTools. [`Self::call`] and what is made of it takes events away: use [`Self::command`] beside it.
+    /// The next DevTools event. [`Self::call`], and methods that use it, take events away. Use [`Self::command`]
+    /// together with this.
     pub fn event(&self) -> Value {
         self.tab.lock().unwrap().devtools.event().unwrap()
     }
 
-    /// The value of a JavaScript expression, of its promise if it is one. An exception fails the test.
+    /// The value of a JavaScript expression, or of its promise. An exception fails the test.
     pub fn run(&self, expression: &str) -> Value {
         self.try_run(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// The same; what went wrong if there was an exception, or no value in time.
+    /// The same. An error: there was an exception, or no value in time.
     pub fn try_run(&self, expression: &str) -> Result<Value, String> {
         let params = json!({
             "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true,
@@ -75,16 +76,17 @@ impl Page {
         }
     }
 
-    /// Waits until a JavaScript expression is true, or fails the test with what the page shows. Gives its value.
+    /// Waits until a JavaScript expression is true, and returns its value. A failure shows the page's contents.
     pub fn until(&self, condition: &str) -> Value {
         self.until_within(PATIENCE, condition)
     }
 
-    /// The same, for something that takes its time.
+    /// The same, for a condition that needs longer.
     pub fn until_within(&self, patience: Duration, condition: &str) -> Value {
         let deadline = Instant::now() + patience;
         loop {
-            // A page that is being loaded may have an exception, or no place where an expression can be run. Neither is true.
+            // A page that is loading may throw an exception, or may have no context for an expression. Both count as
+            // not true.
             let last = match self.try_run(condition) {
                 Ok(value) if is_truthy(&value) => return value,
                 Ok(value) => value.to_string(),
@@ -109,7 +111,7 @@ impl Page {
         self.until("document.readyState === 'complete'");
     }
 
-    /// A width and a height in pixels; a phone has a touch screen, and two dots a pixel.
+    /// Sets width and height in pixels. A phone has a touch screen, and two dots a pixel.
     pub fn size(&self, (width, height): (u32, u32), is_phone: bool) {
         let scale = if is_phone { 2 } else { 1 };
         self.call(
@@ -118,14 +120,14 @@ impl Page {
         );
     }
 
-    /// What the system prefers: `[("prefers-color-scheme", "dark")]`.
+    /// Sets the system's preferences, such as `[("prefers-color-scheme", "dark")]`.
     pub fn prefers(&self, features: &[(&str, &str)]) {
         let features: Vec<Value> =
             features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// A picture (PNG) of what is in sight, or of the whole page.
+    /// A picture (PNG) of the visible part, or of the whole page.
     pub fn picture(&self, is_whole: bool) -> Vec<u8> {
         let answer = self.call(
             "Page.captureScreenshot",
@@ -139,15 +141,15 @@ impl Page {
         self.call("Network.getCookies", json!({}))["cookies"].as_array().unwrap().clone()
     }
 
-    /// What does not belong to a page that is well: exceptions, errors and warnings on the console, breaches of the
-    /// Content-Security-Policy, dialogues. An answer of 4xx or 5xx is none.
+    /// Signs of a faulty page: exceptions, errors and warnings on the console, breaches of the Content-Security-Policy,
+    /// dialogues. An answer of 4xx or 5xx is not such a sign.
     pub fn troubles(&self) -> Vec<String> {
-        // Everything that went before this answer has been read by then.
+        // When this answer has come all earlier events have been read.
         let _ = self.try_run("0");
         self.tab.lock().unwrap().troubles.clone()
     }
 
-    /// Fails the test if there were any troubles, or if anything was asked for at another place than `origin`.
+    /// Fails the test if there were troubles, or requests to another origin than `origin`.
     pub fn is_well(&self, origin: &str) {
         let troubles = self.troubles();
         assert!(troubles.is_empty(), "{troubles:#?}");
@@ -159,14 +161,14 @@ impl Page {
         assert!(strange.is_empty(), "only {origin} is asked: {strange:#?}");
     }
 
-    /// Every URL that was asked for.
+    /// Every URL that the page has requested.
     pub fn requests(&self) -> Vec<String> {
         let _ = self.try_run("0");
         self.tab.lock().unwrap().requests.clone()
     }
 
-    /// A number of the page's performance (`Nodes`, `JSHeapUsedSize`, `Documents`, `JSEventListeners`), after everything that is
-    /// not used any more has been collected.
+    /// A figure of the page's performance (`Nodes`, `JSHeapUsedSize`, `Documents`, `JSEventListeners`), after a garbage
+    /// collection.
     pub fn measured(&self, name: &str) -> f64 {
         self.call("HeapProfiler.collectGarbage", json!({}));
         let metrics = self.call("Performance.getMetrics", json!({}));
@@ -176,13 +178,13 @@ impl Page {
 }
 
 impl Tab {
-    /// Takes from the events what is kept.
+    /// Takes from the events those that are kept.
     fn sort(&mut self) {
         for event in self.devtools.take_events() {
             let params = &event["params"];
             match event["method"].as_str().unwrap_or_default() {
                 "Network.requestWillBeSent" => {
-                    // A page that follows for an hour asks often; each URL is kept once.
+                    // A page that follows for an hour sends many requests. Each URL is kept once.
                     let url = params["request"]["url"].as_str().unwrap_or_default().to_owned();
                     if !self.requests.contains(&url) {
                         self.requests.push(url);
@@ -219,7 +221,7 @@ fn is_loud(level: &Value) -> bool {
     matches!(level.as_str(), Some("error" | "warning" | "assert"))
 }
 
-/// The browser itself says on the console that an answer was 401, or that none came.
+/// Whether the browser itself has written to the console that an answer was 401, or that there was no answer.
 fn is_an_answer(entry: &Value) -> bool {
     entry["source"] == "network"
 }

@@ -1,11 +1,11 @@
-//! schemathesis holds the answers to docs/openapi.json, and asks what nobody would ask.
+//! schemathesis compares the answers with docs/openapi.json, and sends unusual requests.
 
 use std::process::{Command, Stdio};
 
 use super::Busy;
 use crate::harness::{python, within};
 
-/// One run of `conformance.py`. It fails the test with what it has found.
+/// One run of `conformance.py`. The test fails with its findings.
 fn run(busy: &Busy, way: &str) {
     let output = Command::new(python())
         .args(["tests/real/look/api/conformance.py", "docs/openapi.json", way])
@@ -14,7 +14,7 @@ fn run(busy: &Busy, way: &str) {
         .env("TOKEN", busy.token(""))
         .env("READING", busy.token("?read=1"))
         .env("CONNECTION", busy.connection())
-        // What it keeps of one run for the next would lie in the tree otherwise.
+        // Without this it would keep data for the next run in the source tree.
         .env("HYPOTHESIS_STORAGE_DIRECTORY", concat!(env!("CARGO_TARGET_TMPDIR"), "/hypothesis"))
         .stdin(Stdio::null())
         .output()

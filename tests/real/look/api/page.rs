@@ -1,5 +1,5 @@
-//! The curl lines of docs/api.md, run one after the other as they stand there. Each is to have the status that the page says,
-//! and each field that the page shows is to be there, of the same type.
+//! The curl lines of docs/api.md are run in their order. Each must have the status that the page shows. Each field that
+//! the page shows must be there, with the same type.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::Busy;
 use crate::harness::{program, within};
 
-/// A block of the page: commands, and what it says of their answers.
+/// A block of the page: commands, and the shown answers.
 #[derive(Debug, Default)]
 struct Example {
     lines: Vec<String>,
-    /// One a command. The last one is that of all others.
+    /// The status of each command. The last one is for all further commands.
     statuses: Vec<u16>,
-    /// What the first answer looks like.
+    /// The shown first answer.
     json: Option<Value>,
     text: Option<String>,
 }
@@ -58,7 +58,8 @@ fn examples(page: &str) -> Vec<Example> {
     all
 }
 
-/// What is shown is there. Of a list the first entry is shown, and one of the real ones must look so; null may be anything.
+/// Whether the shown value is in the real one. Of a list the page shows the first entry, and one real entry must match
+/// it. A shown null matches everything.
 fn holds(shown: &Value, real: &Value) -> Result<(), String> {
     match (shown, real) {
         (Value::Object(shown), Value::Object(real)) => shown.iter().try_for_each(|(name, shown)| {
@@ -97,7 +98,7 @@ fn issue_19_item_1_every_curl_line_of_the_page_answers_as_the_page_says() {
                     .replace("/run/portward/portward.sock", &busy.socket())
                     .replace("127.0.0.1:9400", &format!("127.0.0.1:{}", busy.port))
                     .replace("/4711", &format!("/{connection}"));
-                // A stream has no end; curl ends it.
+                // A stream has no end, so curl ends it.
                 let time = if line.contains("follow=1") { 3 } else { 20 };
                 let real = format!(
                     "{real} --silent --globoff --noproxy '*' --max-time {time} --output {} --write-out '%{{http_code}}'",
@@ -129,7 +130,7 @@ fn issue_19_item_1_every_curl_line_of_the_page_answers_as_the_page_says() {
     });
 }
 
-/// Every resource of openapi.json has its place on the page.
+/// The page shows every resource of openapi.json.
 #[test]
 fn issue_19_item_1_the_page_shows_every_resource() {
     let page = fs::read_to_string("docs/api.md").unwrap();
