@@ -5,7 +5,7 @@ import html
 import re
 from pathlib import Path
 
-from tree import Unfit
+from tree import ROOT, Unfit
 
 # Texts of crates that do not carry their own: a folder a crate.
 TEXTS = Path(__file__).resolve().parent / "texts"
@@ -31,12 +31,22 @@ KNOWN_BY = {
 }
 # Licences whose code may be passed on as a program if it is said where its source is.
 SOURCE_TO_BE_NAMED = {"MPL-2.0"}
+QUOTED = re.compile(r'"([^"]+)"')
 
 
-# Licences that may be in the program: they ask for their text and their notices.
-ALLOWED = {"Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"}
-# MPL-2.0 asks for a word on the source as well; no file of this crate is changed.
-ALLOWED_TO = {"ldap3_proto": {"MPL-2.0"}}
+def allowed():
+    """The licences that deny.toml allows to every crate, and those that it allows to one: the table `[licenses]`.
+
+    Python has read TOML since 3.11 only, and older ones build packages too; this reads as much of it as stands there. What
+    it does not understand is not allowed.
+    """
+    text = re.sub(r"(?m)^\s*#.*$", "", (ROOT / "deny.toml").read_text())
+    table = re.search(r"(?ms)^\[licenses\]$(.*?)(?=^\[)", text + "\n[")
+    listed = table and re.search(r"(?m)^allow = \[([^\]]*)\]", table[1])
+    if not listed:
+        raise Unfit("deny.toml has no list of allowed licences")
+    exceptions = re.findall(r'\{ crate = "([^"]+)", allow = \[([^\]]*)\] \}', table[1])
+    return set(QUOTED.findall(listed[1])), {crate: set(QUOTED.findall(names)) for crate, names in exceptions}
 
 
 def satisfied(expression, given):
@@ -96,17 +106,18 @@ class Notices:
         self.texts = []  # in the order of the parts
         self.of = {}  # a part's key -> numbers of its texts, from 1
         self._numbers = {}
+        to_all, to_one = allowed()
         for part in program.parts.values():
-            allowed = ALLOWED | ALLOWED_TO.get(part.name, set())
+            may = to_all | to_one.get(part.name, set())
             try:
-                may = satisfied(part.licence, allowed)
+                is_allowed = satisfied(part.licence, may)
             except ValueError:
                 raise Unfit(f"{part.title}: its licence, {part.licence!r}, is no SPDX expression") from None
-            if not may:
-                raise Unfit(f"{part.title}: {part.licence} is not in ALLOWED of licences.py")
+            if not is_allowed:
+                raise Unfit(f"{part.title}: {part.licence} is not allowed by deny.toml")
             texts = texts_of(part, program)
             had = set().union(*map(recognised, texts))
-            if not satisfied(part.licence, allowed & had):
+            if not satisfied(part.licence, may & had):
                 raise Unfit(
                     f"{part.title}: no text of {part.licence} comes with it (found: {', '.join(sorted(had)) or 'none'}): "
                     f"put the one of its repository into packaging/third-party/texts/{part.name}/"

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -40,9 +41,9 @@ with tempfile.TemporaryDirectory() as folder:
         (crate(folder, "pointer", "MIT", "Licensed under MIT."), "no text of MIT"),
         (crate(folder, "other", "Apache-2.0", MIT), "no text of Apache-2.0"),
         (crate(folder, "half", "Apache-2.0 AND MIT", MIT), "no text of Apache-2.0 AND MIT"),
-        (crate(folder, "viral", "GPL-3.0-only", MIT), "not in ALLOWED"),
-        (crate(folder, "both", "MIT AND GPL-3.0-only", MIT), "not in ALLOWED"),
-        (crate(folder, "exception", "Apache-2.0 WITH Other-exception", MIT), "not in ALLOWED"),
+        (crate(folder, "viral", "GPL-3.0-only", MIT), "not allowed"),
+        (crate(folder, "both", "MIT AND GPL-3.0-only", MIT), "not allowed"),
+        (crate(folder, "exception", "Apache-2.0 WITH Other-exception", MIT), "not allowed"),
         (crate(folder, "nothing", "", MIT), "SPDX"),
         (crate(folder, "words", "MIT or so", MIT), "SPDX"),
         (crate(folder, "open", "(MIT", MIT), "SPDX"),
@@ -58,3 +59,9 @@ with tempfile.TemporaryDirectory() as folder:
     assert "not needed" in refusal(good)
     (licences.TEXTS / "bare" / "LICENSE").write_text(MIT)
     assert refusal(crate(folder, "bare", "MIT")) == ""
+
+# There is one list of allowed licences, and it is read as cargo-deny reads it.
+table = tomllib.loads(Path("deny.toml").read_text())["licenses"]
+to_all, to_one = licences.allowed()
+assert to_all == set(table["allow"]) != set(), to_all
+assert to_one == {entry["crate"]: set(entry["allow"]) for entry in table["exceptions"]}, to_one
