@@ -1,4 +1,4 @@
-//! What the guard costs at the door, and what an offence costs, with nobody and with a million addresses listed.
+//! The cost of the guard's first decision, and of an offence, with no address and with a million addresses listed.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -39,13 +39,13 @@ fn door(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("admitted at accept", listed), |b| {
             b.iter(|| {
                 number = number.wrapping_add(7);
-                // Nobody of those.
+                // An address that is not listed.
                 let stranger = Ipv4Addr::from_bits(0x4000_0000 | (number % 50_000)).into();
                 black_box(guard.admit(stranger, Service::Http, &policy).is_ok())
             });
         });
     }
-    // Networks of five lengths, as lists of others have them: five looks into a sorted map.
+    // Networks of five lengths, as in published lists: five look-ups in a sorted map.
     let guard = Guard::default();
     for number in 0..10_000_u32 {
         let length = 16 + 4 * u8::try_from(number % 5).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! What it costs to read a head, a chunked body, and to decide about a request from its first byte to the head that
-//! leaves. The byte-at-a-time group shows that a slow client costs a look at each byte and no more. The hostile group reads
-//! the dearest inputs that scripts/fuzz-cost has found, and fails where one costs more than it may.
+//! The cost of reading a head and a chunked body, and of a decision from the request's first octet to the outgoing
+//! head. The byte-at-a-time group shows that a slow client costs one look for each octet, and no more. The hostile
+//! group reads the most expensive inputs that scripts/fuzz-cost has found, and fails if one exceeds the limit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::cell::Cell;
@@ -26,13 +26,13 @@ mod decoders;
 const HOST: &str = "pbx.example.net";
 const PATH: &str = "/PBX0/APPS/app_manager/137758/websocket";
 
-/// As curl sends it.
+/// The request of curl.
 fn curl() -> Vec<u8> {
     format!("GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n")
         .into_bytes()
 }
 
-/// As a browser sends it: 15 fields.
+/// The request of a browser, with 15 fields.
 fn browser() -> Vec<u8> {
     format!(
         "GET {PATH}?v=137758 HTTP/1.1\r\nHost: {HOST}\r\nConnection: keep-alive\r\n\
@@ -84,12 +84,12 @@ fn whole(c: &mut Criterion) {
     });
 }
 
-/// Twice the bytes must take twice the time, not four times.
+/// Twice the octets must take twice the time, not four times.
 fn one_by_one(c: &mut Criterion) {
     let mut group = c.benchmark_group("request head, byte at a time");
     let whole = cookies();
     for size in [2, 4, 8, 16] {
-        // Cut after a cookie line, so that all are heads.
+        // Cut after a cookie line, so that every prefix is a head.
         let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
         let mut head: Vec<u8> = Vec::new();
         for line in &lines[..lines.len() - 1] {
@@ -111,7 +111,7 @@ fn one_by_one(c: &mut Criterion) {
     group.finish();
 }
 
-/// Bodies as they are read: 16 KiB at a time.
+/// Bodies in reads of 16 KiB.
 fn chunks(c: &mut Criterion) {
     let mut group = c.benchmark_group("chunked body");
     for chunk in [64, 1024, 8192] {
@@ -136,7 +136,7 @@ fn chunks(c: &mut Criterion) {
     group.finish();
 }
 
-/// Everything between the bytes that came and the bytes that leave.
+/// Everything between the incoming octets and the outgoing octets.
 fn decision(c: &mut Criterion) {
     let table = decoders::table(&["/PBX0/APPCLIENT", "/PBX0/APPS", "/PBX0/session"]);
     let mut group = c.benchmark_group("inspect, decide and write the head");
@@ -172,7 +172,7 @@ fn decision(c: &mut Criterion) {
     group.finish();
 }
 
-/// As a phone registers.
+/// A phone's registration.
 fn register() -> Vec<u8> {
     format!(
         "REGISTER sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/TLS 10.0.0.17:5061;branch=z9hG4bK-524287-1---0f3eb40b11f97a9c;rport\r\n\
@@ -206,7 +206,7 @@ fn sip_messages(c: &mut Criterion) {
     group.finish();
 }
 
-/// A bind as a phone sends it, by the form of its name: from its octets to the host's name.
+/// A phone's bind, for each form of its name: from its octets to the host's name.
 fn binds(c: &mut Criterion) {
     let element = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
     let mut group = c.benchmark_group("an LDAP bind");
@@ -232,7 +232,7 @@ fn binds(c: &mut Criterion) {
     group.finish();
 }
 
-/// A registration as an H.323 telephone sends it, captured: from its octets to the host's name.
+/// A captured registration of an H.323 telephone: from its octets to the host's name.
 fn registrations(c: &mut Criterion) {
     let mut group = c.benchmark_group("an H.323 registration");
     for (form, name) in [
@@ -250,7 +250,7 @@ fn registrations(c: &mut Criterion) {
             });
         });
     }
-    // An addition that is passed over.
+    // An addition that is skipped.
     let addition = [&[0x28, 0x10, 1, 0, 0x11, 0, 0xbf, 0x00][..], &vec![0xff; 0x3f00]].concat();
     let octets = frame(&[8, 2, 0, 0, 0x62], &addition);
     group.throughput(Throughput::Bytes(octets.len() as u64));
@@ -263,13 +263,13 @@ fn registrations(c: &mut Criterion) {
     group.finish();
 }
 
-/// What an octet of anything may cost. So little is read at least.
+/// The most time for an octet of any input. It is so short that little needs to be read.
 const OCTET: Duration = Duration::from_micros(1);
 const LEAST: usize = 64;
-/// What one look at anything may cost.
+/// The most time for one look at any input.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// The dearest inputs known, each in the decoder in whose name it is: all octets at once, and one by one.
+/// The most expensive known inputs, each in the decoder of its name: all octets at once, and one by one.
 fn hostile(c: &mut Criterion) {
     let mut group = c.benchmark_group("hostile");
     let mut inputs: Vec<_> =
@@ -302,7 +302,7 @@ fn hostile(c: &mut Criterion) {
                     begun.elapsed()
                 });
             });
-            // Without optimisation, and where the group was not asked for, nothing was measured.
+            // Without optimisation, or if the group was not selected, nothing was measured.
             if cfg!(debug_assertions) || least.get() == Duration::MAX {
                 continue;
             }

@@ -1,6 +1,6 @@
-//! What a request with a login costs Portward beside one without: the same request by one kept connection, in turns, to the
-//! real program. What counts is the program's own processor time. The hash of the password is computed once, before
-//! anything is measured; behind it the login is remembered for five minutes.
+//! The cost of a login in a request: the same request with and without a login, by one kept connection, in turns, to
+//! the real program. The program's own processor time counts. The password's hash is computed once, before the
+//! measurement. After that the login is remembered for five minutes.
 //!
 //! `cargo bench --bench logins [-- --rounds N]`. It fails if a logged-in request costs over 3 % more (issue 21 item 3).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -13,9 +13,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a logged-in request may cost of one without a login.
+/// The limit for the cost of a request with a login, as a multiple of one without.
 const LIMIT: f64 = 1.03;
-/// Requests of a turn.
+/// Requests in one turn.
 const REQUESTS: u32 = 10_000;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 /// `key:secret`, and its hash by htpasswd.
@@ -24,7 +24,7 @@ const LOGIN: &str = "Authorization: Basic a2V5OnNlY3JldA==\r\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    // As one of the targets of `cargo test` it has nothing to do.
+    // `cargo test` also runs this program. Then it does nothing.
     if !arguments.iter().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     turn(&mut client, "/open", "", 100);
     let (mut asked, mut open) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        // Which of the two comes first changes, because what comes second finds a warmer machine.
+        // The order changes each round, because the second one finds a warmer machine.
         for first in [round % 2 == 0, round % 2 != 0] {
             let (path, login, into) =
                 if first { ("/asked", LOGIN, &mut asked) } else { ("/open", "", &mut open) };
@@ -115,7 +115,7 @@ fn connect(port: u16) -> TcpStream {
     }
 }
 
-/// Asks so many times, one behind the other.
+/// Sends that many requests, one after the other.
 fn turn(client: &mut TcpStream, path: &str, login: &str, count: u32) {
     let request = format!(
         "GET {path}/ACME/metadata HTTP/1.1\r\nHost: app.example.net\r\nUser-Agent: bench\r\nAccept: */*\r\n{login}\r\n"

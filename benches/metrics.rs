@@ -1,5 +1,5 @@
-//! What a scrape of `/metrics` costs, with few and with many hosts and connections. The limit is 50 ms of processor time
-//! with 10,000 hosts and 5,000 connections.
+//! The cost of a scrape of `/metrics`, with few and with many hosts and connections. The limit is 50 ms of processor
+//! time with 10,000 hosts and 5,000 connections.
 #![allow(missing_docs)]
 
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! What it costs to look at every SIP message on its way, beside a plain tunnel: the same stream over loopback TCP, through
-//! a relay in the same thread as the sender and the receiver.
+//! The cost of looking at every SIP message in a relay, compared with a plain tunnel. The same stream goes over
+//! loopback TCP. The relay, the sender and the receiver run in one thread.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// Messages a turn.
+/// Messages in one turn.
 const MESSAGES: usize = 1_000;
 
-/// Lets everything pass.
+/// A policy that lets everything pass.
 struct Everybody(Tokens);
 
 impl SipPolicy for Everybody {
@@ -51,7 +51,7 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near.unwrap(), far.unwrap().0)
 }
 
-/// How long so many turns take through one of the two.
+/// How long that many turns take through the relay (`looks`) or the tunnel.
 async fn turns(count: u64, looks: bool) -> Duration {
     let ((mut phone, client), (target, mut pbx)) = (pair().await, pair().await);
     let relay = tokio::spawn(async move {

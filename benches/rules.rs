@@ -1,6 +1,6 @@
-//! What a decision costs: by number of hosts, by number of paths of a host, and the parts of it.
+//! The cost of a decision: by number of hosts, by number of a host's paths, and by its parts.
 //!
-//! Hosts are asked for in an order that no cache can guess, as they are when many tenants are busy.
+//! The hosts are asked for in an order that no cache can guess, as with many busy tenants.
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
@@ -76,7 +76,7 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 }
 
-/// The look-up of a tenant by its id, as a captured path makes it, and of the target that it has from its parent.
+/// The look-up of a tenant by its id, as for a captured path, and of the target that it inherits from its parent.
 fn tenants(c: &mut Criterion) {
     let mut group = c.benchmark_group("tenant, by tenants");
     for count in [10, 1_000, 100_000] {
@@ -134,7 +134,7 @@ fn paths(c: &mut Criterion) {
     group.finish();
 }
 
-/// Paths that name one of so many tenants (contract section 9): one rule, or a thousand on one host.
+/// Paths that name one of many tenants (contract section 9), with one rule or a thousand rules on the host.
 fn captured(c: &mut Criterion) {
     let mut group = c.benchmark_group("captured path, by tenants and rules");
     for (tenants, rules) in [(10_u32, 1_u32), (10_000, 1), (10, 1_000)] {

@@ -1,7 +1,7 @@
-//! Everything that reads octets of a stranger, as the search for its dearest input calls it.
+//! Every decoder of strangers' octets, as the search for its most expensive input calls it.
 //!
-//! Both the fuzz target `cost` and the bench `inspect` (group `hostile`) include this file. An input is given to every
-//! decoder: what is nothing to one of them is refused by it at once.
+//! Both the fuzz target `cost` and the bench `inspect` (group `hostile`) include this file. Every decoder gets every
+//! input. A decoder refuses an input that is not for it at once.
 
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -28,16 +28,17 @@ use portward::rules::{
 };
 use portward::service::{PerService, Transport};
 
-/// One of them.
+/// A decoder.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoder {
-    /// Its dearest input is `fuzz/corpus/cost/NAME`.
+    /// Its name. Its most expensive input is `fuzz/corpus/cost/NAME`.
     pub(crate) name: &'static str,
-    /// Reads an input. `slowly`: every octet comes alone, and the decoder is asked each time. Ends when it has decided.
+    /// Reads an input. `slowly`: each octet comes alone, and the decoder is asked each time. It ends when the decoder
+    /// has decided.
     pub(crate) read: fn(&mut Bench, &[u8], slowly: bool),
-    /// More octets of an input are not read.
+    /// How many octets of an input are read at most.
     pub(crate) limit: usize,
-    /// Whether it is asked again when octets come, so that reading slowly is another thing.
+    /// Whether it is asked again when octets come. Then slow reading is different.
     pub(crate) grows: bool,
 }
 
@@ -60,7 +61,7 @@ pub(crate) const DECODERS: [Decoder; 15] = [
     Decoder { name: "host-name", read: host_name, limit: HEAD_LIMIT, grows: false },
 ];
 
-/// What the decoders need beside the input.
+/// The decoders' arguments other than the input.
 pub(crate) struct Bench {
     table: Table,
     tokens: Tokens,
@@ -114,7 +115,7 @@ pub(crate) fn table(paths: &[&str]) -> Table {
     builder.build(Vec::new())
 }
 
-/// Asks about the whole input, or about every longer part of it, until the answer is final.
+/// Asks about the whole input, or about prefixes of growing length, until the answer is final.
 fn grow<Ask>(input: &[u8], slowly: bool, mut inspect: impl FnMut(&[u8]) -> Inspect<Ask>) -> Inspect<Ask> {
     let mut end = if slowly { 1 } else { input.len() };
     loop {
@@ -176,7 +177,7 @@ fn http_body(bench: &mut Bench, input: &[u8], slowly: bool) {
     }
 }
 
-/// Lets everything pass, after a look at who is named.
+/// A policy that lets everything pass, after a look at the names.
 struct Phones<'b> {
     tokens: &'b Tokens,
     names: &'b Names,
@@ -276,7 +277,7 @@ fn h323_opening(_: &mut Bench, input: &[u8], slowly: bool) {
 fn h323_message(_: &mut Bench, input: &[u8], slowly: bool) {
     let mut inspector = h323::Inspector::new(h323::MESSAGE_LIMIT);
     h323_ask(grow(input, slowly, |part| inspector.inspect(part)));
-    // Of a gatekeeper nothing longer is read.
+    // Longer messages of a gatekeeper are not read.
     black_box(h323::reply(input.get(..16 * 1024).unwrap_or(input)));
 }
 

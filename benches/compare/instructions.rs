@@ -1,8 +1,8 @@
-//! What Portward's work costs in instructions, by callgrind, as a table; of two programs side by side if there are two.
+//! The instructions of Portward's work, counted by callgrind, as a table. Two programs are shown side by side.
 //!
-//! The program does the same work N and 2N times, each time from its start to its end. The difference is what N times cost,
-//! without what a start and an end cost. Clients and targets take one step at a time ([`Steps`]), so that the numbers hardly
-//! depend on the machine. Only instructions of the program count, not the kernel's.
+//! The program does the same work N and 2N times, each time from its start to its end. The difference is the cost of N
+//! times, without start and end. Clients and targets take one step at a time ([`Steps`]), so that the numbers hardly
+//! depend on the machine. Only the program's own instructions count, not the kernel's.
 
 use std::collections::HashMap;
 use std::fs;
@@ -21,23 +21,23 @@ use crate::works::{
 };
 use crate::wss::By;
 
-/// A row.
+/// A row of the table.
 pub(crate) struct CountedRow {
-    /// For `--only`.
+    /// The key for `--only`.
     pub(crate) key: &'static str,
-    /// What is done.
+    /// The description of the work.
     work: &'static str,
     front: Front,
-    /// Over TLS, on both sides.
+    /// Both sides use TLS.
     tls: bool,
-    /// How often it is done in the shorter run.
+    /// How often the work is done in the shorter run.
     count: usize,
     run: for<'a> fn(&'a Site, usize) -> Running<'a>,
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
 
-/// In the names of the functions by which aws-lc gathers randomness, of those that others call.
+/// A part of the names of aws-lc's functions that gather randomness. It marks those that other functions call.
 const GATHERS: &str = "_tree_jitter_";
 
 /// All rows.
@@ -164,7 +164,7 @@ pub(crate) const COUNTED: &[CountedRow] = &[
     },
 ];
 
-/// Prints the table: of `programs`, the first the one that the other is held against.
+/// Prints the table for `programs`. The second one is compared with the first.
 pub(crate) fn count(
     programs: &[&str],
     rows: &[&CountedRow],
@@ -197,17 +197,17 @@ pub(crate) fn count(
 }
 
 impl CountedRow {
-    /// The instructions of doing it once.
+    /// The instructions of doing the work once.
     fn measure(&self, program: &str, core: Option<&str>, folder: &Path) -> Result<f64, Failure> {
         let warm_up = self.count / 5;
         let (long, took) = self.total(warm_up + 2 * self.count, Duration::ZERO, program, core, folder)?;
-        // What the program does now and then by itself, it does as often in both.
+        // Both runs last equally long, so that periodic work of the program is the same in both.
         let (short, _) = self.total(warm_up + self.count, took, program, core, folder)?;
         Ok((long as f64 - short as f64) / self.count as f64)
     }
 
-    /// The instructions of doing it so often, and of a start and an end, and how long the program was there: at least so
-    /// long.
+    /// The instructions of doing the work that often, with a start and an end, and how long the program ran. It runs at
+    /// least that long.
     fn total(
         &self,
         count: usize,
@@ -242,13 +242,13 @@ impl CountedRow {
     }
 }
 
-/// The sum in a file of callgrind's, without what the cryptography does to gather randomness: that takes as long as it takes.
+/// The sum in a callgrind file, without the instructions for gathering randomness, whose number varies.
 fn read(path: &Path) -> Result<u64, Failure> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let sum = text.lines().find_map(|line| line.strip_prefix("totals:"));
     let sum: u64 = sum.ok_or("callgrind has written no sum")?.trim().parse()?;
-    // Names are written once, with a number that stands for them afterwards. A call is a line about the function that is
-    // called, one about the number of calls, and one with its place and its cost.
+    // A name is written once, with a number that stands for it afterwards. A call has three lines: the function that is
+    // called, the number of calls, and its place and cost.
     let mut gathers = HashMap::new();
     let mut is_gathering = |name: &str| {
         let (number, name) = name.split_once(' ').unwrap_or((name, ""));

@@ -1,5 +1,6 @@
-//! A long search result over LDAP and LDAPS, beside HAProxy in its `mode tcp`: HAProxy moves bytes, Portward looks at
-//! the outside of every message. nginx is left out (Debian's moves no bytes without another package).
+//! A long search result over LDAP and LDAPS, compared with HAProxy in its `mode tcp`. HAProxy moves octets. Portward
+//! reads the type and length of every message. nginx is left out, because Debian's nginx moves no TCP octets without
+//! another package.
 
 use std::fs;
 use std::io;
@@ -22,15 +23,15 @@ use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 use crate::stand_in::{self, Visit};
 
-/// The host, which is in the name of the bind.
+/// The host in the name of the bind.
 const HOST: &str = "pbx-a.example.net";
 /// Searches at a time, each on a connection of its own, and searches a round.
 const CONNECTIONS: usize = 2;
 const SEARCHES: usize = 125;
-/// An entry as a telephone book has them.
+/// The size of an entry of a telephone book, in octets.
 const ENTRY: usize = 200;
 
-/// The processor time a GB.
+/// The processor time for a GB.
 pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     let result: Arc<[u8]> = result(usize::try_from(LARGE)? / ENTRY)?.into();
     let (directory, _running) = stand_in::start(bench.place.folder, directory(Arc::clone(&result)))?;
@@ -64,7 +65,7 @@ pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     bench.rounds(|at, _| run(at, searches))
 }
 
-/// One of the two in front of the directory.
+/// One of the two proxies in front of the directory.
 fn start(kind: Kind, directory: Ports, place: Setup<'_>) -> Result<(Ports, Process), Failure> {
     let ports = Ports::free()?;
     let folder = place.folder.join(format!("ldap-{}", kind.name()));
@@ -142,7 +143,7 @@ async fn visit(mut stream: Connection, result: &[u8]) -> io::Result<()> {
     }
 }
 
-/// So many entries.
+/// A result with that many entries.
 pub(crate) fn result(count: usize) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
     for number in 0..count {
@@ -173,14 +174,14 @@ fn encode(id: i32, op: LdapOp) -> io::Result<BytesMut> {
     Ok(octets)
 }
 
-/// A connection that has bound.
+/// A connection on which a bind has succeeded.
 async fn bind(port: u16, way: &Way) -> Result<Connection, Failure> {
     let (mut stream, _) = open(port, way).await?;
     bind_on(&mut stream).await?;
     Ok(stream)
 }
 
-/// Binds.
+/// Makes a bind on a connection.
 pub(crate) async fn bind_on(stream: &mut Connection) -> Result<(), Failure> {
     let cred = LdapBindCred::Simple("password".to_owned());
     let request = LdapBindRequest { version: 3, dn: format!("user@{HOST}"), cred };
@@ -201,13 +202,13 @@ pub(crate) async fn bind_on(stream: &mut Connection) -> Result<(), Failure> {
     }
 }
 
-/// So many searches in all, their results read to the end; how many it was.
+/// Makes that many searches in all, and reads their results to the end. Returns how many were made.
 pub(crate) async fn search(
     connections: &mut [Connection],
     total: usize,
     expected: usize,
 ) -> Result<usize, Failure> {
-    // Any operation will do: the directory answers all of them alike.
+    // Any operation will do, because the directory gives all of them the same answer.
     let request = encode(2, LdapOp::DelRequest("cn=all".to_owned()))?;
     let each = total / connections.len();
     let searches = connections.iter_mut().map(async |stream| {

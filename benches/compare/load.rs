@@ -1,5 +1,5 @@
-//! The clients: so many requests over so many connections, each answer read to its end and held against what its
-//! target must have said. Everything is bounded in count and time.
+//! The clients: many requests over many connections. Each answer is read to its end and compared with the answer that
+//! its target must give. Everything is bounded in count and time.
 
 use std::io;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use tokio_rustls::TlsConnector;
 
 use crate::Failure;
 
-/// No batch takes longer.
+/// The longest time for a batch.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How much is read at once: large, because it is not the client that is measured.
+/// The size of a read. It is large, because the client is not measured.
 const ROOM: usize = 256 * 1024;
 
-/// One request and what must come back.
+/// One request, and its right answer.
 #[derive(Debug)]
 pub(crate) struct Request {
     bytes: Vec<u8>,
@@ -30,9 +30,9 @@ pub(crate) struct Request {
 /// The right answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Expected {
-    /// These very bytes.
+    /// Exactly these octets.
     Body(&'static [u8]),
-    /// So many bytes.
+    /// This many octets.
     Length(u64),
 }
 
@@ -45,7 +45,7 @@ impl Request {
     }
 }
 
-/// TLS, or not, and whether a later connection may resume an earlier one.
+/// Plain or TLS, and whether a later connection may resume an earlier session.
 #[derive(Clone)]
 pub(crate) enum Way {
     Plain,
@@ -53,7 +53,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// TLS 1.3 with X25519 and AES-128-GCM, the same for every proxy. The certificate is not looked at.
+    /// TLS 1.3 with X25519 and AES-128-GCM, the same for every proxy. The certificate is not checked.
     pub(crate) fn tls(host: &str, resumes: bool) -> Result<Self, Failure> {
         let mut provider = (*portward::tls::provider()).clone();
         provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256);
@@ -70,32 +70,32 @@ impl Way {
     }
 }
 
-/// What is to be done.
+/// The work of the clients.
 #[derive(Clone)]
 pub(crate) struct Plan {
     /// The proxy's port.
     pub(crate) port: u16,
-    /// One for each client in turn. Clients that resume have a memory of their own each, because one holds eight
+    /// One for each client in turn. Each client that resumes has its own session memory, because one memory holds eight
     /// tickets only.
     pub(crate) ways: Arc<[Way]>,
-    /// Sent in turn.
+    /// The requests, which are sent in turn.
     pub(crate) requests: Arc<[Request]>,
-    /// How many connections at a time.
+    /// The number of simultaneous connections.
     pub(crate) connections: usize,
-    /// How many requests in all.
+    /// The number of all requests.
     pub(crate) total: usize,
-    /// After so many a connection is closed and another one opened; `usize::MAX`: it is kept.
+    /// After this many requests a connection is closed and another one is opened. `usize::MAX`: it is kept.
     pub(crate) per_connection: usize,
 }
 
-/// What was done.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     /// Connections opened.
     pub(crate) connections: usize,
-    /// Of those, TLS sessions that were resumed.
+    /// How many of them resumed a TLS session.
     pub(crate) resumed: usize,
-    /// How long each request took, without the opening of its connection.
+    /// The time of each request, without opening its connection.
     pub(crate) times: Vec<Duration>,
 }
 
@@ -106,8 +106,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 /// An open connection.
 pub(crate) type Connection = Box<dyn Stream + Send>;
 
-/// Does it; fails if a single answer is wrong. Uses the connections in `kept` first and leaves those in it that it did
-/// not close.
+/// Does the work. A single wrong answer is an error. It uses the connections in `kept` first, and leaves there those
+/// that it did not close.
 pub(crate) async fn run(plan: &Plan, kept: &mut Vec<Connection>) -> Result<Done, Failure> {
     let tasks: Vec<_> = (0..plan.connections)
         .map(|number| {
@@ -130,7 +130,7 @@ pub(crate) async fn run(plan: &Plan, kept: &mut Vec<Connection>) -> Result<Done,
     Ok(all)
 }
 
-/// One client: its part of the requests, over one connection after the other.
+/// One client: its share of the requests, over one connection after the other.
 async fn one(
     plan: &Plan,
     number: usize,
@@ -140,7 +140,7 @@ async fn one(
     let mut done = Done { times: Vec::with_capacity(part), ..Done::default() };
     let mut buffer = Vec::with_capacity(ROOM);
     let way = plan.ways.get(number % plan.ways.len()).ok_or("no way")?;
-    // Everybody begins at another place of the list.
+    // Each client begins at another place of the list.
     let mut requests = plan.requests.iter().cycle().skip(number * 7919 % plan.requests.len());
     while done.times.len() < part {
         let mut connection = match stream.take() {
@@ -167,14 +167,14 @@ async fn one(
     Ok((done, stream))
 }
 
-/// Opens a connection; whether it resumed an earlier session.
+/// Opens a connection. Returns also whether it resumed an earlier session.
 pub(crate) async fn open(port: u16, way: &Way) -> Result<(Connection, bool), Failure> {
     let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
     tcp.set_nodelay(true)?;
     over(tcp, way).await
 }
 
-/// The same on a stream that is there.
+/// The same on an existing stream.
 pub(crate) async fn over(
     tcp: impl Stream + Send + 'static,
     way: &Way,
@@ -227,7 +227,7 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// What a proxy does with a request: the status, and the body if it has one; `None` if it only closes.
+/// A proxy's answer to a request: the status, and the body if there is one. `None`: it only closed the connection.
 pub(crate) async fn look(
     port: u16,
     way: &Way,
@@ -244,7 +244,7 @@ pub(crate) async fn look(
     Ok(Some((text(buffer.get(9..12)), text(buffer.get(head..)))))
 }
 
-/// Reads until the head is complete: its length, and that of the body.
+/// Reads the complete head. Returns its length, and the length of the body.
 async fn read_head(
     stream: &mut (impl Stream + ?Sized),
     buffer: &mut Vec<u8>,

@@ -1,8 +1,8 @@
-//! Portward beside HAProxy and nginx: the same work in the same run on the same core, as a table.
+//! Compares Portward with HAProxy and nginx: the same work in the same run on the same core, as a table.
 //!
-//! `scripts/compare` runs it. The proxy under measure is alone on the first core; targets and clients share the others.
-//! What counts is the proxy's own processor time, because that is what a machine runs out of, and because it hardly
-//! depends on what the clients' core is doing. Before anything is measured every proxy shows that it routes as it should.
+//! `scripts/compare` runs it. The measured proxy is alone on the first core. Targets and clients share the others. The
+//! proxy's own processor time counts. A machine runs out of that first, and it hardly depends on the clients' core.
+//! Before the measurement every proxy must show that it routes correctly.
 //!
 //! `--instructions` is another bench with the same clients and configurations: Portward alone, under callgrind
 //! (`scripts/instructions`).
@@ -36,7 +36,7 @@ use origin::{HOSTS, Origin, SEEN, SMALL};
 use peers::{Kind, Proxy, Rules, Setup};
 use rows::{ROWS, Row};
 
-/// What went wrong, for people.
+/// An error, for people.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --portward PROGRAM; \
@@ -47,14 +47,14 @@ struct Options {
     quick: bool,
     rows: Vec<&'static Row>,
     portward: String,
-    /// Instructions are counted, of these rows.
+    /// Count instructions, of these rows.
     counted: Option<Vec<&'static CountedRow>>,
-    /// The program to hold Portward's instructions against.
+    /// The program to compare Portward's instructions with.
     base: Option<String>,
 }
 
 fn main() -> ExitCode {
-    // As one of the targets of `cargo test` it has nothing to do.
+    // `cargo test` also runs this program. Then it does nothing.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -104,7 +104,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
     Ok(options)
 }
 
-/// The rows with these keys, or all.
+/// The rows with these keys. Without keys all rows.
 fn chosen<R>(
     rows: &'static [R],
     key: fn(&R) -> &'static str,
@@ -192,7 +192,7 @@ fn compare(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every proxy must bring every host to its own target, by both ways, and nobody else anywhere.
+/// Every proxy must lead every host to its own target, by both transports, and must refuse other hosts.
 async fn verify(proxy: &Proxy) -> Result<(), Failure> {
     let ways =
         [(proxy.ports.plain, Way::Plain, "http"), (proxy.ports.tls, Way::tls(HOSTS[0], false)?, "https")];
@@ -217,7 +217,7 @@ async fn verify(proxy: &Proxy) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One certificate (ECDSA, P-256) for targets and proxies.
+/// One certificate (ECDSA, P-256) for all targets and proxies.
 fn certificate(folder: &Path) -> Result<(), Failure> {
     let names: Vec<String> = ["*.example.net", "*.customers.example.net"].map(str::to_owned).to_vec();
     let made = rcgen::generate_simple_self_signed(names)?;
@@ -228,7 +228,8 @@ fn certificate(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two descriptors a connection here, two there: the soft limit is raised to the hard one, and children inherit it.
+/// A connection takes two descriptors here and two in the proxy. So the soft limit is raised to the hard one. Children
+/// inherit it.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

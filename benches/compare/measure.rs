@@ -1,4 +1,4 @@
-//! Rounds: every proxy in turn, again and again, so that whatever else the machine does falls on all of them alike.
+//! Rounds: every proxy in turn, many times, so that other load on the machine affects all of them alike.
 
 use std::time::{Duration, Instant};
 
@@ -9,31 +9,31 @@ use crate::load::{Connection, Done, Plan, run};
 use crate::origin::Origin;
 use crate::peers::{Kind, Proxy, Setup};
 
-/// What stays to be done at a proxy when its clients have their answers: closing, giving back.
+/// How long a proxy may still work after its clients have their answers: it closes connections and frees memory.
 const AFTERMATH: Duration = Duration::from_millis(20);
 
-/// Everything that a row needs.
+/// The surroundings of every row.
 pub(crate) struct Bench<'a> {
     pub(crate) runtime: &'a Runtime,
     pub(crate) origin: &'a Origin,
     pub(crate) place: Setup<'a>,
-    /// One of each kind, with the two hosts.
+    /// One proxy of each kind, with the two hosts.
     pub(crate) proxies: &'a [Proxy],
     pub(crate) rounds: usize,
-    /// Counts are divided by it.
+    /// All counts are divided by this.
     pub(crate) shorter: usize,
-    /// No round begins later, but for a row's first.
+    /// No round begins after this, except the first one of a row.
     pub(crate) until: Instant,
 }
 
-/// One measurement: one number, or two that belong together.
+/// One measurement: one number, or two numbers that belong together.
 pub(crate) type Sample = Vec<f64>;
 
-/// The samples of every kind, in the order of [`Kind::ALL`], one a round.
+/// The samples of every kind, one in each round. The kinds are in the order of [`Kind::ALL`].
 pub(crate) type Samples = [Vec<Sample>; 3];
 
 impl Bench<'_> {
-    /// Measures every kind once a round, each round in another order.
+    /// Measures every kind once in a round. The order changes each round.
     pub(crate) fn rounds(
         &self,
         mut measure: impl FnMut(usize, Kind) -> Result<Sample, Failure>,
@@ -53,7 +53,7 @@ impl Bench<'_> {
         Ok(samples)
     }
 
-    /// Runs a plan; what was done, and the processor time that `proxy` used a request, in seconds.
+    /// Does the work of a plan. Returns its result, and the processor time of `proxy` for each request, in seconds.
     pub(crate) fn cost(
         &self,
         proxy: &Proxy,
@@ -72,7 +72,7 @@ impl Bench<'_> {
     }
 }
 
-/// The median; of an even number the mean of the two in the middle.
+/// The median. Of an even number of values it is the mean of the two in the middle.
 pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.into_iter().collect();
     sorted.sort_by(f64::total_cmp);

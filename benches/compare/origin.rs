@@ -1,4 +1,4 @@
-//! The targets: an nginx that answers at once and says its own name, so that every answer proves its route.
+//! The targets: an nginx that answers at once and tells its own name, so that every answer shows its route.
 
 use std::fs;
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::path::Path;
 use crate::Failure;
 use crate::process::{Process, free_port, write};
 
-/// How long the large file is: it stays in a processor's cache, so that copying is measured and not the memory.
+/// The length of the large file. It fits into a processor's cache, so that copying is measured, not the memory.
 pub(crate) const LARGE: u64 = 8_000_000;
 
 /// The path of small answers; the rule is its beginning, [`RULE`].
 pub(crate) const SMALL: &str = "/PBX0/APPS/app_manager/info";
 /// The path of the large file.
 pub(crate) const LARGE_PATH: &str = "/PBX0/large";
-/// The path of an answer that says what was forwarded: Host, X-Forwarded-For, X-Forwarded-Proto.
+/// The path of an answer that contains the forwarded fields: Host, X-Forwarded-For, X-Forwarded-Proto.
 pub(crate) const SEEN: &str = "/PBX0/seen";
 /// The path in the rules.
 pub(crate) const RULE: &str = "/PBX0";
 
-/// The two hosts that every proxy knows.
+/// The two hosts in the rules of every proxy.
 pub(crate) const HOSTS: [&str; 2] = ["pbx-a.example.net", "pbx-b.example.net"];
 
 /// The targets of one host.
@@ -31,20 +31,20 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Two free ones.
+    /// Two free ports.
     pub(crate) fn free() -> Result<Self, Failure> {
         Ok(Self { plain: free_port()?, tls: free_port()? })
     }
 }
 
-/// The running targets, one a host of [`HOSTS`].
+/// The running targets, one for each of [`HOSTS`].
 pub(crate) struct Origin {
     pub(crate) targets: [Ports; 2],
     _process: Process,
 }
 
 impl Origin {
-    /// Starts them on `cores`; `folder` has `all.crt` and `all.key`.
+    /// Starts the targets on `cores`. `folder` has `all.crt` and `all.key`.
     pub(crate) fn start(folder: &Path, cores: Option<&str>) -> Result<Self, Failure> {
         let targets = [Ports::free()?, Ports::free()?];
         let root = folder.join("www");
@@ -82,9 +82,9 @@ pub(crate) fn start_nginx(
     Process::start(&command, cores, ports, folder.join(format!("{name}.log")))
 }
 
-/// What every nginx here has in common, up to and into its `http` block.
+/// The common part of every nginx configuration here, up to and into its `http` block.
 pub(crate) fn nginx_head(folder: &Path, name: &str) -> String {
-    // As root it would change to a user that cannot read the folder.
+    // As root it would change to a user who cannot read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let folder = folder.display();
     let places: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

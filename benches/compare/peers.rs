@@ -1,5 +1,5 @@
-//! The proxies, each with the same work: pooled target connections, forwarded headers, a host and a path in its rule,
-//! TLS 1.3 on both sides without verification of the target, the same certificate, no access log.
+//! The proxies. All do the same work: pooled target connections, forwarded fields, rules with a host and a path, TLS
+//! 1.3 on both sides without verification of the target, the same certificate, no access log.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::origin::{HOSTS, Ports, RULE, nginx_head, start_nginx};
 use crate::process::{Process, write};
 
-/// Who is compared.
+/// The kinds of proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Haproxy,
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Portward last, as in the table.
+    /// All kinds. Portward is last, as in the table.
     pub(crate) const ALL: [Self; 3] = [Self::Haproxy, Self::Nginx, Self::Portward];
 
     /// Its name.
@@ -31,16 +31,16 @@ impl Kind {
     }
 }
 
-/// What a proxy is to know.
+/// The rules of a proxy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rules {
     /// The two hosts, each with its own target.
     Two([Ports; 2]),
-    /// So many customers' hosts ([`customer`]), all with one target that is there, so that its connections are shared.
+    /// That many customers' hosts ([`customer`]), all with one existing target, so that its connections are shared.
     OneTarget(u32, Ports),
-    /// So many customers' hosts, each with a target of its own, which is not there. Portward's have a preset besides.
+    /// That many customers' hosts, each with its own target, which does not exist. Portward's hosts also have a preset.
     OwnTargets(u32),
-    /// The same; Portward's hosts and targets are those of a tenant each. The peers know no tenants.
+    /// The same, but each of Portward's hosts and targets belongs to a tenant of its own. The peers have no tenants.
     OwnTenants(u32),
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Proxy {
     pub(crate) process: Process,
 }
 
-/// Where everything is and where it may run.
+/// The folder, the cores and the programs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup<'a> {
     /// A folder with `all.crt`, `all.key` and `all.pem`.
@@ -70,7 +70,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) core: Option<&'a str>,
     /// The program to measure.
     pub(crate) portward: &'a str,
-    /// Count its instructions, by callgrind.
+    /// Count its instructions with callgrind.
     pub(crate) counted: bool,
 }
 
@@ -78,7 +78,7 @@ impl Setup<'_> {
     /// Starts Portward with the configuration in `folder`.
     pub(crate) fn portward(&self, folder: &Path, text: &str, ports: &[u16]) -> Result<Process, Failure> {
         let file = write(folder, "portward.toml", text)?;
-        // Callgrind tries at its start whether it can write.
+        // At its start callgrind tests whether it can write.
         fs::create_dir_all(folder.join("state"))?;
         let counts = format!("--callgrind-out-file={}", counts(folder).display());
         let valgrind = ["valgrind", "--tool=callgrind", "--vgdb=no", "--quiet", &counts];
@@ -88,7 +88,7 @@ impl Setup<'_> {
     }
 }
 
-/// Where callgrind writes what it has counted: in the one folder in which Portward lets itself write.
+/// The file for callgrind's counts. It is in the only folder that Portward can write to after it has confined itself.
 pub(crate) fn counts(folder: &Path) -> std::path::PathBuf {
     folder.join("state/instructions")
 }
@@ -99,7 +99,7 @@ pub(crate) fn customer(number: u32) -> String {
 }
 
 impl Proxy {
-    /// Starts one. `name` tells its files from those of others.
+    /// Starts a proxy. `name` tells its files from those of others.
     pub(crate) fn start(kind: Kind, name: &str, rules: Rules, place: Setup<'_>) -> Result<Self, Failure> {
         let ports = Ports::free()?;
         let folder = place.folder.join(format!("{name}-{}", kind.name()));
@@ -125,7 +125,7 @@ impl Proxy {
     }
 }
 
-/// HAProxy: use_backend rules for two hosts, a map file for many, with `set-dst` where each has its own target.
+/// HAProxy: use_backend rules for two hosts. For many a map file, with `set-dst` if each has its own target.
 fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<String, Failure> {
     let Ports { plain, tls } = ports;
     let certificate = shared.join("all.pem");
@@ -201,13 +201,13 @@ fn servers(Ports { plain, tls }: Ports, host: &str) -> String {
     format!("127.0.0.1:{plain}\n127.0.0.1:{tls} ssl verify none sni str({host})")
 }
 
-/// Two descriptors a connection, and some for itself.
+/// Two descriptors for a connection, and some for HAProxy itself.
 fn haproxy_connections() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(65_536);
     (limit.saturating_sub(200) / 2).clamp(100, 8000)
 }
 
-/// nginx: a server block a host for two, a map for many.
+/// nginx: a server block for each of two hosts, a map for many.
 fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<String, Failure> {
     let mut text = nginx_head(folder, "nginx")
         .replace(&format!("{}/all.", folder.display()), &format!("{}/all.", shared.display()));
@@ -332,7 +332,7 @@ fn portward_rules(rules: Rules) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// A customer's own target, in a network for private use.
+/// The address of a customer's own target, in a private network.
 fn own(number: u32) -> std::net::Ipv4Addr {
     std::net::Ipv4Addr::from_bits(0x0a00_0001 + number)
 }

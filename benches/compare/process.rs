@@ -1,4 +1,4 @@
-//! The programs under measure: started, asked what they used, ended.
+//! The measured programs: starts them, reads what they used, and ends them.
 
 use std::fs;
 use std::net::TcpStream;
@@ -12,23 +12,24 @@ use crate::Failure;
 
 /// How long a program may take until it accepts connections.
 const READY: Duration = Duration::from_secs(30);
-/// How long it may take to end when it is asked to.
+/// How long a program may take to end.
 const STOP: Duration = Duration::from_secs(3);
 
-/// A running program with its own children. Ends with this value.
+/// A running program with its children. It ends when the value is dropped.
 pub(crate) struct Process {
     child: Child,
 }
 
 impl Process {
-    /// Starts `command` on the cores `cores` and waits until it accepts on all of `ports`. Its output goes to `log`.
+    /// Starts `command` on these `cores` and waits until it accepts connections on all of `ports`. Its output goes to
+    /// `log`.
     pub(crate) fn start(
         command: &[&str],
         cores: Option<&str>,
         ports: &[u16],
         log: PathBuf,
     ) -> Result<Self, Failure> {
-        // It ends with us, however we end.
+        // It ends with this process, however this process ends.
         let mut words = vec!["setpriv", "--pdeathsig", "TERM", "--"];
         if let Some(cores) = cores {
             words.extend(["taskset", "-c", cores]);
@@ -53,7 +54,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Its number.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -93,7 +94,7 @@ impl Process {
         let mut sum = 0;
         for pid in family(self.child.id()) {
             for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-                // A thread may end while we look; the programs here keep theirs.
+                // A thread may end meanwhile. The programs here keep theirs.
                 let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
                 sum += stat.split(' ').next().and_then(|ran| ran.parse::<u64>().ok()).unwrap_or(0);
             }
@@ -101,7 +102,7 @@ impl Process {
         Ok(Duration::from_nanos(sum))
     }
 
-    /// Memory in bytes, of all its processes; what two of them share is counted once (PSS).
+    /// The memory of all its processes, in octets. Shared memory is counted once (PSS).
     pub(crate) fn memory(&self) -> Result<u64, Failure> {
         let mut sum = 0;
         for pid in family(self.child.id()) {
@@ -123,7 +124,7 @@ impl Drop for Process {
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // Still there: first its children, while they can be told from others by their parent.
+        // It still runs. Its children are ended first, while they can be recognised by their parent.
         if matches!(self.child.try_wait(), Ok(None)) {
             for pid in family(self.child.id()) {
                 if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
@@ -145,7 +146,7 @@ fn family(pid: u32) -> Vec<u32> {
 
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything; behind it come state and parent.
+    // The name in brackets may contain anything. State and parent follow it.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
@@ -160,7 +161,7 @@ pub(crate) fn cores() -> Vec<u32> {
     list.split(',').filter_map(range).flatten().collect()
 }
 
-/// Moves this process, and what it starts from now on, to `cores`.
+/// Moves this process, and its later children, to `cores`.
 pub(crate) fn move_self(cores: &str) -> Result<(), Failure> {
     let pid = std::process::id().to_string();
     let moved = Command::new("taskset").args(["-acp", cores, &pid]).stdout(Stdio::null()).status()?;
@@ -175,7 +176,7 @@ pub(crate) fn says(command: &[&str], wanted: &str) -> Option<String> {
     String::from_utf8_lossy(&text).lines().find(|line| line.contains(wanted)).map(str::to_owned)
 }
 
-/// A port that nobody uses just now.
+/// A port that is not in use.
 pub(crate) fn free_port() -> Result<u16, Failure> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

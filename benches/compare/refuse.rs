@@ -1,5 +1,5 @@
-//! What it costs to refuse a connection of a listed address, at the door: Portward's blacklist beside HAProxy's stick
-//! table. nginx has none; its `deny` reads the request first.
+//! The cost of refusing a connection of a listed address: Portward's blacklist compared with HAProxy's stick table.
+//! nginx has no such list: its `deny` reads the request first.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::origin::{Ports, nginx_head};
 use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 
-/// Who is listed, among others.
+/// The listed address of the clients.
 const LISTED: &str = "127.0.9.9";
-/// How many others.
+/// How many other addresses are listed.
 const OTHERS: u32 = 10_000;
-/// Connections a round.
+/// Connections in one round.
 const CONNECTIONS: usize = 5_000;
 
 /// The processor time of a refused connection.
@@ -44,13 +44,13 @@ pub(crate) fn listed(bench: &Bench<'_>) -> Result<Samples, Failure> {
     bench.rounds(|at, _| run(at, count))
 }
 
-/// One connection, which must come to nothing.
+/// One connection, which must be refused.
 async fn knock(port: u16) -> Result<(), Failure> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(LISTED.parse()?, 0))?;
     let mut stream = match socket.connect(([127, 0, 0, 1], port).into()).await {
         Ok(stream) => stream,
-        // So quick was the refusal.
+        // The refusal came even before the connection was complete.
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
         Err(error) => return Err(error.into()),
     };

@@ -1,5 +1,5 @@
-//! The rows of the table: what is done in each and what is counted. The budgets are those of the specification's
-//! section 10, in its order; the last row has none.
+//! The rows of the table: the work of each, and the measured quantity. The budgets are those of contract section 10, in its
+//! order. The last row has none.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::measure::{Bench, Sample, Samples, median, quantile};
 use crate::origin::{HOSTS, LARGE, LARGE_PATH, SMALL};
 use crate::peers::{Proxy, Rules, customer};
 
-/// What a row's numbers are.
+/// The unit of a row's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Seconds, shown as microseconds; one number, or a median and a 99th percentile.
+    /// Seconds, shown as microseconds: one number, or a median and a 99th percentile.
     Micros,
     /// Seconds.
     Seconds,
@@ -25,22 +25,22 @@ pub(crate) enum Unit {
     Kib,
 }
 
-/// What Portward's numbers are held against.
+/// The budget for Portward's numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Budget {
-    /// So much of the best peer's.
+    /// This multiple of the best peer's.
     OfBest(f64),
-    /// So much.
+    /// At most these numbers.
     AtMost(&'static [f64]),
-    /// None: shown for comparison.
+    /// No budget: the row is shown for comparison.
     None,
 }
 
 /// A row.
 pub(crate) struct Row {
-    /// For `--only`.
+    /// The key for `--only`.
     pub(crate) key: &'static str,
-    /// What is done.
+    /// The description of the work.
     pub(crate) work: &'static str,
     pub(crate) unit: Unit,
     pub(crate) budget: Budget,
@@ -48,7 +48,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Measures it.
+    /// Measures the row.
     pub(crate) fn measure(&self, bench: &Bench<'_>) -> Result<Samples, Failure> {
         (self.run)(bench)
     }
@@ -257,7 +257,7 @@ fn kept(
     })
 }
 
-/// A connection a request. `resumes`: by TLS, and whether all sessions must be resumed ones or none may be.
+/// One connection for each request. `resumes`: by TLS, and whether all sessions must be resumed or none may be.
 fn fresh(bench: &Bench<'_>, resumes: Option<bool>, total: usize) -> Result<Samples, Failure> {
     let connections = 16;
     let total = (total / bench.shorter).max(connections);
@@ -286,7 +286,7 @@ fn fresh(bench: &Bench<'_>, resumes: Option<bool>, total: usize) -> Result<Sampl
 const MANY: u32 = 100_000;
 const FEW: u32 = 10;
 
-/// The same requests at a proxy that knows few hosts and at one that knows many, in an order that no cache can guess.
+/// The same requests to a proxy with few hosts and to one with many, in an order that no cache can guess.
 fn hosts(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let connections = 16;
     let total = (20_000 / bench.shorter).max(connections);
@@ -319,17 +319,17 @@ fn hosts(bench: &Bench<'_>) -> Result<Samples, Failure> {
     })
 }
 
-/// The processor time from the start of the program until it has loaded everything, and its memory then.
+/// The processor time from the start until everything is loaded, and the memory at that time.
 fn load(bench: &Bench<'_>, rules: Rules) -> Result<Samples, Failure> {
     bench.rounds(|_, kind| {
         let proxy = Proxy::start(kind, "load", rules, bench.place)?;
-        // nginx accepts before its worker is there.
+        // nginx accepts connections before its worker has started.
         std::thread::sleep(Duration::from_millis(200));
         Ok(vec![proxy.process.processor_time()?.as_secs_f64(), proxy.process.memory()? as f64])
     })
 }
 
-/// How much memory each of many idle connections takes in the proxy's processes.
+/// The memory of each of many idle connections in the proxy's processes.
 fn idle(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let count = (2_000 / bench.shorter).min(usize::try_from(limit / 3)?);
@@ -347,7 +347,7 @@ fn idle(bench: &Bench<'_>) -> Result<Samples, Failure> {
             }
             Ok::<_, Failure>(held)
         };
-        // What the first connections bring with them is no connection's own.
+        // The first connections cause memory that does not belong to a single connection.
         let _first = bench.runtime.block_on(hold(50))?;
         let before = settled(&proxy)?;
         let _held = bench.runtime.block_on(hold(count))?;
@@ -356,7 +356,7 @@ fn idle(bench: &Bench<'_>) -> Result<Samples, Failure> {
     })
 }
 
-/// A proxy's memory when nothing has happened for a moment.
+/// A proxy's memory after a moment without any event.
 fn settled(proxy: &Proxy) -> Result<u64, Failure> {
     let begun = Instant::now();
     let mut last = proxy.process.memory()?;

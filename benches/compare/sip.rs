@@ -1,6 +1,6 @@
-//! Registrations by SIP and the memory of what stays of them, beside HAProxy in its `mode tcp` and Kamailio, which stands
-//! in nginx's column. HAProxy moves bytes; Kamailio reads every message, but sends all of them down one connection to the
-//! target, where HAProxy and Portward open one a client.
+//! SIP registrations and their memory, compared with HAProxy in its `mode tcp` and with Kamailio, which is shown in
+//! nginx's column. HAProxy moves octets. Kamailio reads every message, but sends all of them on one connection to the
+//! target. HAProxy and Portward open a connection for each client.
 
 use std::fs;
 use std::io;
@@ -22,13 +22,14 @@ use crate::stand_in::{self, Visit};
 
 /// The domain of the phones.
 pub(crate) const HOST: &str = "pbx-a.example.net";
-/// Registrations a round, on a connection each.
+/// Registrations in one round, each on its own connection.
 const REGISTRATIONS: usize = 600;
-/// Tunnels that stay, and those before them that bring what is no tunnel's own.
+/// The number of measured tunnels, and of earlier ones. The earlier ones cause memory that does not belong to a single
+/// tunnel.
 const TUNNELS: usize = 5_000;
 const FIRST: usize = 50;
 
-/// The processor time of a registration by TLS: both handshakes, the request, the answer, the end.
+/// The processor time of a registration by TLS: both handshakes, the request, the answer, and the end.
 pub(crate) fn registration(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let (pbx, _running) = stand_in::start(bench.place.folder, registrar())?;
     let proxies = start_all(pbx, bench.place)?;
@@ -53,7 +54,7 @@ pub(crate) fn registration(bench: &Bench<'_>) -> Result<Samples, Failure> {
     bench.rounds(|at, _| run(at, count))
 }
 
-/// The memory of a tunnel on which a phone has registered and says nothing.
+/// The memory of a tunnel on which a phone has registered and is now idle.
 pub(crate) fn idle(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let count = (TUNNELS / bench.shorter).min(usize::try_from(limit / 3)?);
@@ -78,7 +79,7 @@ pub(crate) fn idle(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     })
 }
 
-/// The memory of a program when nothing has happened for a moment.
+/// A program's memory after a moment without any event.
 pub(crate) fn settled(process: &Process) -> Result<u64, Failure> {
     let begun = Instant::now();
     let mut last = process.memory()?;
@@ -96,7 +97,7 @@ fn start_all(pbx: Ports, place: Setup<'_>) -> Result<Vec<(Ports, Process)>, Fail
     (0..Kind::ALL.len()).map(|at| start(at, pbx, place)).collect()
 }
 
-/// The proxy of a column in front of the PBX: plain to plain, TLS to TLS.
+/// The proxy of a column in front of the PBX. Both sides are plain, or both are TLS.
 fn start(at: usize, pbx: Ports, place: Setup<'_>) -> Result<(Ports, Process), Failure> {
     let ports = Ports::free()?;
     let Ports { plain, tls } = ports;
@@ -169,7 +170,7 @@ pub(crate) fn portward(
     place.portward(&folder, &text, &[plain, tls])
 }
 
-/// Where Debian keeps Kamailio's modules, of which this one must be there.
+/// The folder of Kamailio's modules in Debian. The wanted module must be there.
 pub(crate) fn modules(wanted: &str) -> Result<String, Failure> {
     let mut folders = fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path().join("kamailio/modules"));
     let found = folders.find(|folder| folder.join(format!("{wanted}.so")).exists());
@@ -211,12 +212,12 @@ async fn register(port: u16, way: &Way, number: usize) -> Result<Connection, Fai
     .await
 }
 
-/// A registration must not take for ever.
+/// Bounds the time of a registration.
 pub(crate) async fn within<T>(registered: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::time::timeout(Duration::from_secs(20), registered).await.map_err(|_| "no answer to a REGISTER")?
 }
 
-/// Registers the user with this number, for the `count`th time.
+/// Registers the user with this number. It is the `count`th registration.
 pub(crate) async fn register_on(stream: &mut Connection, number: usize, count: usize) -> Result<(), Failure> {
     let request = format!(
         "REGISTER sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:5061;branch=z9hG4bK{number}-{count};rport\r\n\
@@ -227,7 +228,7 @@ pub(crate) async fn register_on(stream: &mut Connection, number: usize, count: u
     ask(stream, &request, b"SIP/2.0 200 ").await
 }
 
-/// Sends a request and takes the head of its answer, which has to begin as is `wanted`.
+/// Sends a request and reads the head of its answer, which must begin with `wanted`.
 pub(crate) async fn ask(stream: &mut Connection, request: &str, wanted: &[u8]) -> Result<(), Failure> {
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;

@@ -1,5 +1,5 @@
-//! Targets in this process, for protocols that no program at hand serves, and for measurements in which a target must wait
-//! for the proxy.
+//! Targets in this process. They are for protocols without a suitable program, and for measurements in which a target
+//! must wait for the proxy.
 
 use std::io;
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::load::Connection;
 use crate::origin::Ports;
 use crate::steps::Steps;
 
-/// What a target does with one connection.
+/// A target's work on one connection.
 pub(crate) type Visit =
     Arc<dyn Fn(Connection) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send>> + Send + Sync>;
 
-/// A target on both ports, on the runtime that this is called from.
+/// A target on both ports. It runs on the caller's runtime.
 pub(crate) async fn spawn(folder: &Path, steps: Option<Steps>, visit: Visit) -> Result<Ports, Failure> {
     let acceptor = acceptor(folder)?;
     let plain = TcpListener::bind("127.0.0.1:0").await?;
@@ -33,7 +33,7 @@ pub(crate) async fn spawn(folder: &Path, steps: Option<Steps>, visit: Visit) -> 
     Ok(ports)
 }
 
-/// The same in a thread of its own, for as long as what is returned lives.
+/// The same in a thread of its own. It ends when the returned value is dropped.
 pub(crate) fn start(folder: &Path, visit: Visit) -> Result<(Ports, oneshot::Sender<()>), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ports = runtime.block_on(spawn(folder, None, visit))?;
@@ -64,7 +64,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, steps: Opt
     }
 }
 
-/// TLS 1.3 with the certificate of all.
+/// TLS 1.3 with the common certificate.
 fn acceptor(folder: &Path) -> Result<TlsAcceptor, Failure> {
     let chain = CertificateDer::pem_file_iter(folder.join("all.crt"))?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(folder.join("all.key"))?;

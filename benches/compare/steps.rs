@@ -1,7 +1,7 @@
-//! One step at a time: a client or a target says something only while the proxy sleeps.
+//! One step at a time: a client or a target sends only while the proxy sleeps.
 //!
-//! How many instructions a proxy needs for the same work depends on what has arrived when it looks: an answer that is there
-//! already saves it a sleep. So the order is forced, and the same work costs the same number of instructions each time.
+//! The instructions for the same work depend on what has arrived when the proxy looks: an answer that is there already
+//! saves it a sleep. So the order is forced, and the same work takes the same number of instructions each time.
 
 use std::fs;
 use std::io;
@@ -16,15 +16,15 @@ use tokio::net::TcpStream;
 
 use crate::Failure;
 
-/// How long nothing may have run until the proxy counts as asleep, and how often that is tried.
+/// The proxy counts as asleep if it has not run for this long. The second constant is how often this is tried.
 const PAUSE: Duration = Duration::from_micros(400);
 const LOOKS: usize = 50_000;
 
-/// The proxy that everybody waits for. It may be named after the streams were made.
+/// The proxy for which all clients and targets wait. It may be named after the streams were made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Steps(Arc<AtomicU32>);
 
-/// What is known of the proxy at one moment.
+/// The proxy's state at one moment.
 #[derive(Debug, PartialEq, Eq)]
 struct Look {
     runs: bool,
@@ -33,7 +33,7 @@ struct Look {
 }
 
 impl Steps {
-    /// From now on this process is waited for.
+    /// Makes all streams wait for this process from now on.
     pub(crate) fn follow(&self, pid: u32) {
         self.0.store(pid, Ordering::Relaxed);
     }
@@ -52,7 +52,7 @@ impl Steps {
         Err(io::Error::new(io::ErrorKind::TimedOut, "the proxy does not come to rest"))
     }
 
-    /// Waits until the proxy sleeps and no target has anything to do either.
+    /// Waits until the proxy sleeps and no target has work either.
     pub(crate) async fn settle(&self) -> Result<(), Failure> {
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -61,7 +61,7 @@ impl Steps {
         Ok(())
     }
 
-    /// A stream that says nothing while the proxy runs.
+    /// A stream that sends nothing while the proxy runs.
     pub(crate) fn stream(&self, tcp: TcpStream) -> Stepped {
         Stepped { tcp, steps: self.clone() }
     }
@@ -73,7 +73,7 @@ impl Steps {
         for task in tasks.flatten() {
             let text = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
             let stat = text("stat");
-            // The name in brackets may hold anything; the state is behind it.
+            // The name in brackets may contain anything. The state follows it.
             let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
             look.runs |= !matches!(state, Some("S") | None);
             let ran = text("schedstat");

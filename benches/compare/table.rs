@@ -1,11 +1,11 @@
-//! The table: medians, ratios to the best peer, what was compared with what.
+//! The table: medians, ratios to the best peer, and the versions that were compared.
 
 use crate::measure::{Sample, Samples, median};
 use crate::peers::Kind;
 use crate::process::says;
 use crate::rows::{Budget, Row, Unit};
 
-/// The lines above the table: when, where, which versions, how.
+/// The lines above the table: date, machine, versions, method.
 pub(crate) fn preface(cores: &str, rounds: usize) -> String {
     let date = says(&["date", "+%Y-%m-%d"], "").unwrap_or_default();
     let kernel = says(&["uname", "-r"], "").unwrap_or_default();
@@ -70,7 +70,7 @@ fn medians(samples: &[Sample]) -> Sample {
     (0..numbers).map(|number| median(samples.iter().map(|sample| sample[number]))).collect()
 }
 
-/// The lowest and the highest ratio of a single round, of the first number.
+/// The lowest and the highest ratio of the first number in a single round.
 fn spread([haproxy, nginx, portward]: &Samples) -> String {
     let rounds = haproxy.iter().zip(nginx).zip(portward);
     let ratios: Vec<f64> = rounds.map(|((a, b), ours)| ours[0] / a[0].min(b[0])).collect();
@@ -83,7 +83,7 @@ fn spread([haproxy, nginx, portward]: &Samples) -> String {
 fn shown(unit: Unit, numbers: &[f64]) -> String {
     let first = numbers[0];
     match unit {
-        // Who does not do this work.
+        // A proxy that cannot do this work.
         _ if first.is_nan() => "–".to_owned(),
         Unit::Micros => {
             let digits = usize::from(first < 100e-6);

@@ -1,4 +1,4 @@
-//! The works whose instructions are counted: which proxy and which target stand there, and what a client does.
+//! The works whose instructions are counted: the proxy and the target of each, and the client's steps.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,20 +19,20 @@ use crate::steps::Steps;
 use crate::wss::{By, Doors};
 use crate::{Failure, ldap, sip, wss};
 
-/// The protocol that is spoken.
+/// The protocol of the clients.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Front {
     Http,
     Sip,
-    /// By TLS, in front of a PBX that has plain TCP alone.
+    /// SIP by TLS, in front of a PBX that has only plain TCP.
     Sips,
-    /// The same by WebSocket.
+    /// The same over WebSocket.
     Wss,
     Ldap,
     H323,
 }
 
-/// Where a row's clients go.
+/// The destination of a row's clients.
 pub(crate) struct Site {
     pub(crate) port: u16,
     pub(crate) way: Way,
@@ -47,7 +47,7 @@ impl Site {
         Ok(over(self.steps.stream(tcp), &self.way).await?.0)
     }
 
-    /// Closes in the orderly way; what the proxy has to do then is done when this is.
+    /// Closes in an orderly way. It returns after the proxy has done its part.
     async fn close(&self, mut stream: Connection) -> Result<(), Failure> {
         let _ = stream.shutdown().await;
         self.steps.settle().await?;
@@ -66,7 +66,7 @@ impl Front {
         })
     }
 
-    /// The proxy in front of `target`, and the file of its instructions, in the place's folder.
+    /// Starts the proxy in front of `target`. The file with its instructions is in the place's folder.
     pub(crate) fn start(self, target: Ports, place: Setup<'_>) -> Result<(Ports, Process, PathBuf), Failure> {
         if let Self::Http = self {
             let Proxy { ports, process, .. } =
@@ -204,7 +204,7 @@ pub(crate) async fn sip_ping(site: &Site, count: usize) -> Result<(), Failure> {
     let mut stream = site.open().await?;
     sip::register_on(&mut stream, 1, 1).await?;
     for _ in 0..count {
-        // RFC 5626 §3.5.1: two lines, answered by one.
+        // RFC 5626 §3.5.1: two line ends, which are answered by one.
         stream.write_all(b"\r\n\r\n").await?;
         stream.flush().await?;
         let mut answer = [0; 2];

@@ -1,6 +1,6 @@
-//! SIP over WebSocket (RFC 7118) by TLS, in front of a PBX that has plain TCP alone: what a registration costs beside one by
-//! SIP over TLS, and the memory of what stays of it. Kamailio with its websocket module stands in nginx's column. HAProxy
-//! cannot do this work.
+//! SIP over WebSocket (RFC 7118) by TLS, in front of a PBX that has only plain TCP: the cost of a registration compared
+//! with SIP over TLS, and the memory of an idle connection. Kamailio with its websocket module is shown in nginx's
+//! column. HAProxy cannot do this work.
 
 use std::fs;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::process::{Process, write};
 use crate::sip::{HOST, ask, modules, register_on, registrar, settled, within};
 use crate::stand_in;
 
-/// Registrations a round: on a connection each, and on one that is open.
+/// Registrations in one round: on a connection each, and on one open connection.
 const FRESH: usize = 600;
 const KEPT: usize = 4_000;
-/// Connections that stay, and those before them that bring what is no connection's own. They must all be open before
-/// the first of them would be asked by a ping whether it lives.
+/// The number of measured connections, and of earlier ones. The earlier ones cause memory that does not belong to a
+/// single connection. All must be open before the first one would get a ping.
 const TUNNELS: usize = 3_000;
 const FIRST: usize = 50;
-/// The mask of every frame (RFC 6455 §5.3); a fixed one, because no proxy looks at it.
+/// The mask of every frame (RFC 6455 §5.3). It is fixed, because no proxy looks at it.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The ports of a proxy.
@@ -33,7 +33,7 @@ pub(crate) struct Doors {
     pub(crate) wss: u16,
 }
 
-/// How a phone or a browser comes.
+/// How a client connects: as a phone or as a browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Tls,
@@ -46,7 +46,7 @@ pub(crate) fn fresh(bench: &Bench<'_>) -> Result<Samples, Failure> {
     rounds(bench, |proxy, shorter| Ok(vec![one_each(bench, proxy, &way, By::WebSocket, FRESH / shorter)?]))
 }
 
-/// The same as a multiple of one by TLS.
+/// The same as a multiple of a registration by TLS.
 pub(crate) fn fresh_of_tls(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let way = Way::tls(HOST, false)?;
     rounds(bench, |proxy, shorter| {
@@ -55,7 +55,7 @@ pub(crate) fn fresh_of_tls(bench: &Bench<'_>) -> Result<Samples, Failure> {
     })
 }
 
-/// The processor time of a registration on an open connection by WebSocket, as a multiple of one by TLS.
+/// The processor time of a registration on an open WebSocket, as a multiple of one by TLS.
 pub(crate) fn kept_of_tls(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let way = Way::tls(HOST, false)?;
     rounds(bench, |proxy, shorter| {
@@ -64,7 +64,7 @@ pub(crate) fn kept_of_tls(bench: &Bench<'_>) -> Result<Samples, Failure> {
     })
 }
 
-/// The memory of a connection on which a browser has registered and says nothing.
+/// The memory of a connection on which a browser has registered and is now idle.
 pub(crate) fn idle(bench: &Bench<'_>) -> Result<Samples, Failure> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     let count = (TUNNELS / bench.shorter).min(usize::try_from(limit / 3)?);
@@ -104,7 +104,7 @@ fn rounds(
     })
 }
 
-/// The processor time of a registration, each on a new connection.
+/// The processor time of a registration, if each has a new connection.
 fn one_each(
     bench: &Bench<'_>,
     (doors, process): &(Doors, Process),
@@ -123,7 +123,7 @@ fn one_each(
     Ok(process.processor_time()?.saturating_sub(before).as_secs_f64() / count as f64)
 }
 
-/// The processor time of a registration, all on one connection.
+/// The processor time of a registration, if all use one connection.
 fn all_on_one(
     bench: &Bench<'_>,
     (doors, process): &(Doors, Process),
@@ -151,7 +151,7 @@ async fn registered(doors: Doors, way: &Way, by: By, number: usize) -> Result<Co
     Ok(stream)
 }
 
-/// Registers the user with this number, for the `count`th time.
+/// Registers the user with this number. It is the `count`th registration.
 pub(crate) async fn register(
     stream: &mut Connection,
     by: By,
@@ -180,7 +180,7 @@ pub(crate) async fn register(
     Ok(())
 }
 
-/// The handshake (RFC 6455 §4.1, RFC 7118 §4.1), where there is one.
+/// Makes the handshake (RFC 6455 §4.1, RFC 7118 §4.1), if there is one.
 pub(crate) async fn shake(stream: &mut Connection, by: By) -> Result<(), Failure> {
     if by == By::Tls {
         return Ok(());
@@ -192,7 +192,7 @@ pub(crate) async fn shake(stream: &mut Connection, by: By) -> Result<(), Failure
     ask(stream, &request, b"HTTP/1.1 101 ").await
 }
 
-/// The message that comes next: one frame, without a mask.
+/// Reads the next message: one frame without a mask.
 async fn message(stream: &mut Connection) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::with_capacity(1024);
     loop {
@@ -213,7 +213,7 @@ async fn message(stream: &mut Connection) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The proxy of a column in front of the PBX; `None`: there is none that does this.
+/// The proxy of a column in front of the PBX. `None`: the column's proxy cannot do this.
 fn start(kind: Kind, pbx: Ports, place: Setup<'_>) -> Result<Option<(Doors, Process)>, Failure> {
     let doors = Ports::free()?;
     let doors = Doors { sips: doors.tls, wss: doors.plain };

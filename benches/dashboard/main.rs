@@ -1,12 +1,13 @@
 //! The dashboard under load: headless Chromium follows 10,000 decisions a minute for five minutes.
 //!
-//! `cargo bench --bench dashboard [-- --minutes N --rate DECISIONS_A_MINUTE]`. It prints a line a minute: the longest task of the
-//! page's thread, the sum of all long tasks (those of 50 ms and more, as the Long Tasks API counts them), DOM nodes, the heap of
-//! JavaScript after a garbage collection, and the machine's load, because times say something on a quiet machine alone. The exit
-//! code is 1 if a task blocks the page for 100 ms or more, or if nodes or heap grow from the first minute to the last.
+//! `cargo bench --bench dashboard [-- --minutes N --rate DECISIONS_A_MINUTE]`. It prints a line a minute: the longest
+//! task of the page's thread, the sum of all long tasks (those of 50 ms and more, as the Long Tasks API counts them),
+//! DOM nodes, the heap of JavaScript after a garbage collection, and the machine's load, because times mean something
+//! only on a quiet machine. The exit code is 1 if a task blocks the page for 100 ms or more, or if nodes or heap grow
+//! from the first minute to the last.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
-// The tests use what is not used here.
+// Items that are unused here are used by the tests.
 #![allow(dead_code, unused_imports)]
 
 #[path = "../../tests/real/dashboard/busy.rs"]
@@ -25,9 +26,10 @@ use std::time::{Duration, Instant};
 use busy::Busy;
 use desk::Desk;
 
-/// A task of the page's thread must be shorter, in milliseconds.
+/// The limit for the length of a task of the page's thread, in milliseconds.
 const LONGEST: f64 = 100.0;
-/// The last minute's nodes and heap may be larger than the first one's by this factor, and by so many nodes and octets.
+/// How much nodes and heap may grow from the first to the last minute: by this factor, and by this many nodes and
+/// octets.
 const GROWTH: f64 = 1.15;
 const MORE_NODES: f64 = 500.0;
 const MORE_HEAP: f64 = 1_000_000.0;
@@ -42,7 +44,7 @@ struct Minute {
 
 impl Minute {
     fn take(desk: &Desk) -> Self {
-        // The collection of garbage that follows is not the page's own task.
+        // The garbage collection that follows is not a task of the page itself.
         let tasks = desk.run("longTasks.splice(0)");
         let tasks: Vec<f64> =
             tasks.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();
@@ -58,8 +60,8 @@ impl Minute {
     }
 }
 
-/// How many tasks of the whole machine wanted a processor within the last minute (proc(5)). With more than it has, a task of the
-/// page takes long because it waits.
+/// How many tasks of the whole machine wanted a processor within the last minute (proc(5)). With more tasks than
+/// processors a task of the page takes long because it waits.
 fn load() -> String {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or_default().to_owned()
@@ -71,7 +73,7 @@ fn option(name: &str, usual: f64) -> f64 {
 }
 
 fn main() -> ExitCode {
-    // As one of the targets of `cargo test` it has nothing to do.
+    // `cargo test` also runs this program. Then it does nothing.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
@@ -107,7 +109,7 @@ fn main() -> ExitCode {
     flood.join().unwrap();
     let seconds = start.elapsed().as_secs_f64();
     println!("{count} decisions in {seconds:.0} s; rows in the list: {}", desk.rows("#decisions"));
-    // What was decided last is shown.
+    // The last decision is shown.
     ports.get("198.51.100.200", "hq.dvl-ckl2.net", "/PBX0/APPS/the-last");
     desk.row("#decisions", &["the-last"]);
     desk.is_well();

@@ -1,4 +1,4 @@
-//! A certificate that a client shows, with another one behind it: the verdict, and the names.
+//! A client's certificate, with another one after it: the verdict, and the names.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|input: &[u8]| {
     let chain = [CertificateDer::from(leaf), CertificateDer::from(above)];
     let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
     for chain in [&chain[..1], &chain] {
-        // Nobody is trusted, so nobody is proven.
+        // No CA is trusted, so no certificate proves anything.
         assert!(!matches!(
             ClientTrust::default().judge(chain, Possession::Proven, now),
             CertificateStatus::Ok(_) | CertificateStatus::None

@@ -1,5 +1,5 @@
-//! portward.toml and a rules file, in one input with a line `#rules` between them: whatever stands there, it is
-//! either valid or said what is wrong with it, at a place that exists.
+//! portward.toml and a rules file, in one input with a line `#rules` between them. Whatever they contain, they are
+//! either valid, or there is a message with a place in the text.
 
 #![no_main]
 

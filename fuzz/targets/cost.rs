@@ -1,12 +1,13 @@
-//! What an input costs at most, an octet and in all: the search for the dearest input of every decoder.
+//! The most time that an input costs, for each octet and in all: searches the most expensive input of every decoder.
 //!
-//! libFuzzer keeps an input that reaches a new level of cost, as it keeps one that reaches new code, and goes on from there.
-//! An input over the bound is a crash. Time is that of this thread's processor, the least of several runs, so that a
-//! busy machine changes nothing. The code under test is instrumented and checks its arithmetic, so the bound here is
-//! [`SLOWNESS`] times the true one. The bench `inspect`, group `hostile`, holds what was found to the true one.
+//! libFuzzer keeps an input that reaches a new level of cost, as it keeps one that reaches new code, and mutates it. An
+//! input over the limit is a crash. The time is that of this thread's processor, the least of several runs, so that a
+//! busy machine changes nothing. The tested code is instrumented and checks its arithmetic. So the limit here is
+//! [`SLOWNESS`] times the true one. The bench `inspect`, group `hostile`, checks the found inputs with the true limit.
 //!
-//! `PORTWARD_DECODER=NAME` searches for one decoder alone. `PORTWARD_KEEP=FOLDER` writes the dearest inputs there: NAME for
-//! an octet, NAME-look for all in one look, NAME-slowly for an octet when they come one by one. See scripts/fuzz-cost.
+//! `PORTWARD_DECODER=NAME` searches for one decoder only. `PORTWARD_KEEP=FOLDER` writes the most expensive inputs
+//! there: NAME for the cost of an octet, NAME-look for the cost of one look, NAME-slowly for the cost of an octet when
+//! they come one by one. See scripts/fuzz-cost.
 
 #![no_main]
 
@@ -22,23 +23,23 @@ mod decoders;
 
 use decoders::{Bench, DECODERS, Decoder};
 
-/// How much slower the code runs here than where it is used, at the most: where every octet is compared with many others,
-/// each comparison is told to libFuzzer.
+/// How much slower the code is here than in use, at most. If every octet is compared with many others, each comparison
+/// is reported to libFuzzer.
 const SLOWNESS: u64 = 32;
-/// Nanoseconds that an octet may cost.
+/// The limit for an octet, in nanoseconds.
 const OCTET: u64 = 1_000 * SLOWNESS;
-/// Nanoseconds that one look may cost.
+/// The limit for one look, in nanoseconds.
 const LOOK: u64 = 2_000_000 * SLOWNESS;
-/// A look costs something even at nothing: so many octets are paid for at least.
+/// Even an empty look costs something. So at least this many octets are counted.
 const LEAST: usize = 64;
 
-/// Levels of cost: four a doubling.
+/// The number of levels of cost. Four levels are a doubling.
 const LEVELS: usize = 96;
-/// What has levels: an octet when all come at once, the whole look, an octet when they come one by one.
+/// The measures: an octet when all come at once, the whole look, and an octet when they come one by one.
 const MEASURES: usize = 3;
 const COUNTERS: usize = DECODERS.len() * MEASURES * LEVELS;
 
-/// libFuzzer takes each of these that is not 0 for something reached.
+/// libFuzzer takes each counter that is not 0 for something reached.
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static REACHED: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
 
@@ -77,7 +78,7 @@ impl Search {
         now() - begun
     }
 
-    /// The least of a few runs; of one, if that reaches no new level.
+    /// The least time of a few runs. If the first run reaches no new level it is the only one.
     fn least(
         &mut self,
         decoder: Decoder,
@@ -157,7 +158,7 @@ impl Search {
 
 fuzz_target!(|input: &[u8]| SEARCH.with_borrow_mut(|search| search.try_all(input)));
 
-// What is dear is mostly something that comes again and again: part of the input, repeated to the end of the room.
+// Expensive inputs mostly have a part that is repeated. This repeats a part of the input up to the largest size.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let roll = seed as usize;
     if size < 2 || !roll.is_multiple_of(4) {

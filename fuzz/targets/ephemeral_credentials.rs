@@ -1,4 +1,4 @@
-//! Ephemeral credentials: usernames, digest logins and nonces as a client may send them, and a whole request with such a field.
+//! Ephemeral credentials: usernames, digest logins and nonces of clients, and a whole request with such a field.
 
 #![no_main]
 
@@ -52,7 +52,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     builder.build(Vec::new())
 });
 
-/// A request with this value of Authorization. Whatever stands there, it is not proven.
+/// A request with this value of Authorization. Whatever the value is, the request is not proven.
 fn asked_with(value: &[u8], brought: Option<&HandshakeCredential>) {
     let before = "MESSAGE sip:pbx.example SIP/2.0\r\nVia: SIP/2.0/TCP x\r\nFrom: <sip:a@pbx.example>;tag=a\r\n\
                   To: <sip:b@pbx.example>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\nAuthorization: ";
@@ -80,7 +80,7 @@ fn asked_with(value: &[u8], brought: Option<&HandshakeCredential>) {
         verdict => assert_eq!(verdict, CredentialCheck::Refused(Why::Failed)),
     }
     assert!(proving.proven().is_none());
-    // Nothing but whole lines is taken out, and no tenant is named.
+    // Only whole lines are removed, and no tenant is added.
     let changes = proving.changes(&terms, &asked);
     let lines = || message.fields.iter().map(|field| field.line);
     assert!(changes.cut.iter().all(|cut| lines().any(|line| line == *cut)) && changes.add.is_none());
@@ -88,7 +88,7 @@ fn asked_with(value: &[u8], brought: Option<&HandshakeCredential>) {
 
 fuzz_target!(|input: &[u8]| {
     if let Some(read) = Ephemeral::read(input) {
-        // There is one spelling of each.
+        // Each value has only one spelling.
         let text = [read.expires.to_string().as_bytes(), b":", read.user].concat();
         assert_eq!(text, input);
         assert!(!read.is_genuine(input, &["secret"]));
@@ -97,15 +97,15 @@ fuzz_target!(|input: &[u8]| {
     }
     if let Some(login) = DigestLogin::read(input) {
         assert!(login.nc > 0 && !login.username.is_empty() && !login.uri.is_empty());
-        // No input has the right response by chance.
+        // An input cannot have the right response by chance.
         assert!(!login.fits(b"REGISTER", login.uri, b"a password"));
-        // Two of a parameter are no login.
+        // A repeated parameter makes the login invalid.
         let twice = [input, b", username=\"x\""].concat();
         assert_eq!(DigestLogin::read(&twice), None);
     }
     let brought = HandshakeCredential::read(input, Some(input));
     asked_with(input, brought.as_ref());
-    // The same with a nonce that is ours.
+    // The same with a nonce of our own.
     let nonce = NONCES.make(
         NonceBinding { connection: 1, realm: b"pbx.example", algorithm: Algorithm::Md5 },
         1,

@@ -1,4 +1,4 @@
-//! What an H.323 client sends first, and one message of it.
+//! The first octets of an H.323 client, and one of its messages.
 
 #![no_main]
 

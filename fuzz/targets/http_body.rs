@@ -1,11 +1,11 @@
-//! A chunked body: however it is cut into pieces, the same bytes pass on.
+//! A chunked body: whatever its pieces are, the same octets pass on.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use portward::inspect::http::Framing;
 
-/// Filters `input` in pieces; what passed on, how many bytes were the body's, and how it ended.
+/// Filters `input` in pieces. Returns the passed octets, the number of octets of the body, and the result.
 fn filter(mut framing: Framing, input: &[u8], piece: usize) -> (Vec<u8>, usize, Result<bool, ()>) {
     let (mut out, mut taken) = (Vec::new(), 0);
     for chunk in input.chunks(piece) {
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!((&whole.0, whole.1), (&bytes.0, bytes.1));
         }
     }
-    // What passes on is a chunked body again, and passes on as it is.
+    // The passed octets are a chunked body again, and pass unchanged.
     if let (out, _, Ok(true)) = filter(Framing::chunked(), input, input.len()) {
         let (again, taken, ended) = filter(Framing::chunked(), &out, piece);
         assert_eq!((again, taken, ended), (out.clone(), out.len(), Ok(true)));

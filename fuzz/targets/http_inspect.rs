@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
 
     let Inspect::Found { ask, len } = Inspector::default().inspect(input) else { return };
     let head = &input[..len];
-    // What was found is unambiguous: no line end but CRLF, no NUL, and one Host at most.
+    // An accepted head is unambiguous: no line end but CRLF, no NUL, and at most one Host.
     assert!(head.ends_with(b"\r\n\r\n"));
     for (at, byte) in head.iter().enumerate() {
         assert_ne!(*byte, 0);
@@ -32,7 +32,7 @@ fuzz_target!(|input: &[u8]| {
     let hosts = head.to_ascii_lowercase().windows(7).filter(|window| *window == b"\r\nhost:").count();
     assert!(hosts <= 1);
     let target = ask.target.of_input(input);
-    // Octets of other alphabets come from some clients as they are, in UTF-8.
+    // Some clients send octets of other alphabets unescaped, in UTF-8.
     assert!(target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..)));
     assert!(ask.path.of_input(input).len() <= target.len());
 });

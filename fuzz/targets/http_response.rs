@@ -1,4 +1,4 @@
-//! A target's response head. The first byte says whether a HEAD request is being answered.
+//! A target's response head. The first octet says whether it answers a HEAD request.
 
 #![no_main]
 

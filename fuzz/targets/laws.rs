@@ -1,11 +1,11 @@
-//! The laws of an inspector, held against one input.
+//! The laws of an inspector, checked with one input.
 
 use std::fmt::Debug;
 
 use portward::inspect::Inspect;
 
-/// Feeds every prefix of `input` (or, of a long one, prefixes at growing distances) to one inspector, which keeps its
-/// offsets, and to a fresh one each time.
+/// Feeds every prefix of `input` to one inspector, which keeps its offsets, and to a fresh one each time. Of a long
+/// input only prefixes at growing distances are used.
 pub fn hold<Ask: Debug + PartialEq + Clone>(
     input: &[u8],
     limit: usize,
@@ -18,10 +18,10 @@ pub fn hold<Ask: Debug + PartialEq + Clone>(
     loop {
         let prefix = &input[..end];
         let answer = incremental(prefix);
-        // What an inspector remembers never changes what it says.
+        // An inspector's memory never changes its answer.
         assert_eq!(answer, fresh(prefix), "incremental and fresh differ after {end} bytes");
         match (&decided, &answer) {
-            // Stable: a decision is not taken back.
+            // Stable: a decision never changes.
             (Some(before), now) => assert_eq!(before, now, "a decision changed at {end} bytes"),
             // Bounded: at the limit there is a decision.
             (None, Inspect::NeedMore) => assert!(end < limit, "no decision after {end} bytes"),

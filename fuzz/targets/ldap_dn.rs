@@ -1,4 +1,4 @@
-//! The name of a bind, held against a reader that goes about it in another way.
+//! The name of a bind, compared with a reader that works in another way.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(!input.iter().any(u8::is_ascii_control));
     let mark = text.find(['=', '\\', '@']);
     match mark.map(|at| (text.as_bytes()[at], &text[..at], &text[at + 1..])) {
-        // Blanks alone are an empty name.
+        // A name of blanks only is empty.
         None => {
             assert_eq!((&*domain, &*user), (&b""[..], if text.trim().is_empty() { &b""[..] } else { input }))
         }
@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Types and values, cut at the separators that are neither escaped nor quoted.
+/// Types and values. The name is cut at separators that are neither escaped nor quoted.
 fn pieces(text: &str) -> Vec<(String, String)> {
     let mut pieces = vec![String::new()];
     let (mut escaped, mut quoted) = (false, false);
@@ -54,13 +54,13 @@ fn pieces(text: &str) -> Vec<(String, String)> {
     pieces.iter().map(cut).collect()
 }
 
-/// A label in any of its forms. Labels have no spaces, so those at the ends can go first.
+/// A label in any of its forms. Labels have no spaces, so those at the ends can be removed first.
 fn decoded(value: &str) -> Vec<u8> {
     let value = value.trim_matches(' ');
     let hex = |text: &str| u8::from_str_radix(text, 16).unwrap();
     if let Some(ber) = value.strip_prefix('#') {
         let octets: Vec<u8> = (0..ber.len()).step_by(2).map(|at| hex(&ber[at..at + 2])).collect();
-        // A label is short, but its length may be written long.
+        // A label is short, but its length may be written in a long form.
         return octets[if octets[1] < 0x80 { 2 } else { 2 + usize::from(octets[1] & 0x7f) }..].to_vec();
     }
     let bytes = value.strip_prefix('"').map_or(value, |value| value.strip_suffix('"').unwrap()).as_bytes();

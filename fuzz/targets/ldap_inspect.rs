@@ -1,4 +1,4 @@
-//! A message of an LDAP client, with `ldap3_proto` as a second opinion, and the same octets as a directory's.
+//! A message of an LDAP client, with `ldap3_proto` as a second opinion. The same octets are also read as a directory's.
 
 #![no_main]
 
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(size >= len as u64);
         return;
     }
-    // It refuses what is no UTF-8, and controls that it does not know; what it reads, it reads the same.
+    // It refuses texts that are not UTF-8, and unknown controls. Both read all other messages alike.
     let mut octets = BytesMut::from(input);
     let message = match LdapCodec::default().decode(&mut octets) {
         Ok(Some(message)) => message,
@@ -59,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Once said, never taken back; and said in time.
+/// An answer never changes, and comes in time.
 fn laws_of_answers(input: &[u8]) {
     let mut said = None;
     for end in 0..=input.len().min(2 * ANSWER_LIMIT) {

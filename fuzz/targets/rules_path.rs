@@ -1,11 +1,11 @@
-//! The path of a request: what passes has one meaning.
+//! The path of a request: a path that passes has one meaning.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use portward::rules::path::request_path;
 
-/// Decodes percent escapes once, as a careless server might do once more than it should.
+/// Decodes percent escapes once, as a careless server may do once too often.
 fn decode(path: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = 0;
@@ -44,11 +44,11 @@ fuzz_target!(|input: &[u8]| {
     let text = path.as_bytes();
     assert!(text == b"*" || text.first() == Some(&b'/'));
     assert!(text.is_ascii());
-    // The compared form is its own compared form.
+    // The compared form of a compared form is the same.
     let mut again = Vec::new();
     let same = request_path(text, &mut again).expect("the compared form is safe");
     assert_eq!(same.as_bytes(), text);
-    // No reader finds a way out of a rule's prefix: taken as it came, decoded once, decoded twice.
+    // No reader finds a way out of a rule's prefix, whether it decodes never, once or twice.
     harmless(input, path.encoded_slash());
     let once = decode(input);
     harmless(&once, path.encoded_slash());

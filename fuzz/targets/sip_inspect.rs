@@ -35,9 +35,9 @@ fuzz_target!(|input: &[u8]| {
     laws::hold(input, HEAD_LIMIT, |prefix| examined.inspect(prefix), |prefix| examining().inspect(prefix));
     let strict = Inspector::of_client().inspect(input);
     match examining().inspect(input) {
-        // What goes on when it was examined goes on as well when it was not.
+        // A message that passes an examination also passes without one.
         found @ Inspect::Found { ask: Ask::Message(_), .. } => assert_eq!(found, strict),
-        // What an answer repeats has no line end but its own.
+        // The copied parts of an answer contain no line ends of their own.
         Inspect::Found { ask: Ask::Faulty(faulty), len } => {
             for field in &faulty.message.fields {
                 let line = field.line.of_input(&input[..len]);
@@ -60,14 +60,14 @@ fuzz_target!(|input: &[u8]| {
     };
     assert_eq!(named([b"from", b"f"]), 1);
     assert_eq!(named([b"content-length", b"l"]), 1);
-    // One tag of To, however it is written, and no octet at which a reader in C ends.
+    // There is one tag of To, however it is written, and no NUL, at which a reader in C would stop.
     let to = message.fields.iter().find(|field| field.kind == FieldKind::To).unwrap().value.of_input(head);
     let bare: Vec<u8> =
         to.iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
     let tags = bare.windows(5).filter(|part| part == b";tag=").count();
     assert_eq!(tags, usize::from(!message.to_tag.is_empty()));
     assert!(!head.contains(&0));
-    // The host is a part of the URI, behind its only @.
+    // The host is a part of the URI, after its only @.
     let (whole, host) = (message.from.uri.of_input(head), message.from.host.of_input(head));
     assert!(whole.iter().filter(|byte| **byte == b'@').count() <= 1 || host.is_empty());
     assert!(!host.contains(&b'@') && !host.iter().any(u8::is_ascii_whitespace));

@@ -1,5 +1,5 @@
-//! What a browser sends in a WebSocket, up to what reaches a PBX by TCP, and the PBX's answer back to the browser (RFC 6455, RFC
-//! 7118).
+//! Octets of a browser in a WebSocket, up to those that reach a PBX by TCP, and the PBX's answer back to the browser
+//! (RFC 6455, RFC 7118).
 
 #![no_main]
 
@@ -12,7 +12,7 @@ use portward::proof::token::Tokens;
 use portward::relay::sip::{Browser, Disguise, Login, SipAction, SipMessages, SipPolicy, SipWatch, respond};
 use portward::relay::watched::{Next, Replies, Watch as _};
 
-/// Lets everything pass.
+/// A policy that lets everything pass.
 struct Open(Tokens);
 
 impl SipPolicy for Open {
@@ -31,7 +31,7 @@ impl SipPolicy for Open {
     }
 }
 
-/// The messages in frames that come in such pieces, and how that ended.
+/// The messages in frames that come in pieces of this length, and the result.
 fn messages(input: &[u8], piece: usize) -> (Vec<Vec<u8>>, String) {
     let mut reader = Reader::of(Sender::Client);
     let (mut whole, mut message, mut held) = (Vec::new(), Vec::new(), Vec::new());
@@ -55,7 +55,7 @@ fn messages(input: &[u8], piece: usize) -> (Vec<Vec<u8>>, String) {
     (whole, String::new())
 }
 
-/// Feeds octets to one side of a watch; what goes on. `None`: the connection ends.
+/// Feeds octets to one side of a watch. Returns the octets that pass. `None`: the connection ends.
 fn feed(octets: &[u8], mut hear: impl FnMut(&[u8], &mut Replies<'_>) -> Next) -> Option<Vec<u8>> {
     let (mut on, mut back, mut rest) = (Vec::new(), Buffer::default(), octets);
     while !rest.is_empty() {
@@ -75,7 +75,7 @@ fn feed(octets: &[u8], mut hear: impl FnMut(&[u8], &mut Replies<'_>) -> Next) ->
     Some(on)
 }
 
-/// The message that these octets are, and nothing else.
+/// The message in these octets, which contain nothing else.
 fn sole(octets: &[u8], mut inspector: Inspector) -> (&[u8], Message) {
     let Inspect::Found { ask: Ask::Message(message), len } = inspector.inspect(octets) else {
         panic!("{:?}", String::from_utf8_lossy(octets))
@@ -93,7 +93,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(all, messages(input, 1));
     assert_eq!(all, messages(input, 7));
 
-    // Where a message ends that is written to a browser: the length alone says the same as the whole inspection.
+    // The end of a message for a browser: reading the length alone gives the same result as the whole inspection.
     if let Inspect::Found { ask: Ask::Message(message), len } = Inspector::of_target().inspect(input) {
         assert_eq!(SipMessages.end(input), End::At(len + message.body as usize));
     }
@@ -103,7 +103,7 @@ fuzz_target!(|input: &[u8]| {
         tls: true,
         disguise: Some(Disguise::new("192.0.2.1:5070".parse().unwrap(), false)),
     });
-    // What is no frames is a message itself.
+    // An input without frames is a message itself.
     let all = if all.0.is_empty() { vec![input.to_vec()] } else { all.0 };
     for mut message in all {
         match SipMessages.came(&mut message) {
@@ -115,7 +115,7 @@ fuzz_target!(|input: &[u8]| {
         if on.is_empty() {
             continue;
         }
-        // A PBX reads one message there, too.
+        // A PBX also reads exactly one message there.
         let (said, was) = sole(&message, Inspector::of_client());
         let (head, shown) = sole(&on, Inspector::of_client());
         if was.method(said).is_none_or(|method| method == b"ACK") {
@@ -126,7 +126,7 @@ fuzz_target!(|input: &[u8]| {
         let Some(back) = feed(&answer, |octets, replies| watch.hear_target(octets, replies)) else {
             panic!("{:?}", String::from_utf8_lossy(&answer))
         };
-        // One message of a WebSocket, with the browser's own Via on top.
+        // One message of a WebSocket, with the browser's own Via at the top.
         assert_eq!(SipMessages.end(&back), End::At(back.len()));
         let (back, given) = sole(&back, Inspector::of_target());
         assert_eq!(top_via(back, &given), top_via(said, &was));
