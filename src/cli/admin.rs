@@ -16,16 +16,17 @@ pub(super) struct Args {
 enum Command {
     /// Show the token with which programs administer over admin.listen
     ///
-    /// Programs send it as `Authorization: Bearer TOKEN`. Who has it may change everything that the API can change.
+    /// Programs send it as `Authorization: Bearer TOKEN`. With it a program may change everything that the API can
+    /// change.
     #[command(after_help = "Examples:\n  \
         portward admin token               show it\n  \
-        portward admin token --read        one that changes nothing, for Prometheus\n  \
+        portward admin token --read        the read-only token, for Prometheus\n  \
         portward admin token --new         replace it; all sessions of the dashboard end")]
     Token {
-        /// Replace it: the old one is worth nothing from now on, and all sessions end
+        /// Replace it: the old token no longer works, and all sessions end
         #[arg(long)]
         new: bool,
-        /// The one that only reads
+        /// Show the read-only token
         #[arg(long)]
         read: bool,
         #[command(flatten)]
@@ -35,8 +36,9 @@ enum Command {
 
 /// Print a link that logs a browser in to the dashboard
 ///
-/// Open it in a browser: it logs in once, within a minute, for twelve hours, with the right to change. `admin.listen` of portward.toml
-/// says where the dashboard is. From another machine take the port along: ssh -L 9400:127.0.0.1:9400 HOST.
+/// Open it in a browser: it logs in once, within a minute, for twelve hours, with the right to change. `admin.listen`
+/// of portward.toml says where the dashboard is. From another machine forward the port: ssh -L 9400:127.0.0.1:9400
+/// HOST.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sudo portward dashboard            the link\n  \

@@ -19,11 +19,11 @@ const SHOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 /// Show and change the running daemon's blacklist
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    portward blacklist                                       who is on it, the latest first\n  \
+    portward blacklist                                       all entries, the latest first\n  \
     portward blacklist add 203.0.113.9 --for 90d --note spam  an entry of your own\n  \
     portward blacklist add 203.0.113.0/24                    a whole network\n  \
-    portward blacklist remove 203.0.113.9                    let somebody in again\n  \
-    portward blacklist clear                                 let everybody in again\n\n\
+    portward blacklist remove 203.0.113.9                    let an address in again\n  \
+    portward blacklist clear                                 let all addresses in again\n\n\
     Exit codes:\n  \
     0  done\n  \
     1  the daemon cannot be asked, or the address is not listed\n  \
@@ -37,7 +37,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Who is on it: manual entries, then the others, the latest first
+    /// List its entries: first those made by hand, then the others, the latest first
     List {
         /// How many entries to show
         #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
@@ -54,12 +54,12 @@ enum Command {
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Take an address or a network off it; what is listed within a network stays
+    /// Remove the entry of an address or a network; entries for addresses within a network stay
     Remove {
         /// The address or network, as it was listed
         address: String,
     },
-    /// Take everybody off it
+    /// Remove all entries
     Clear,
 }
 

@@ -7,7 +7,7 @@ mod list;
 mod show;
 mod words;
 
-/// List certificates, look at a target's, make some to try things out
+/// List certificates, show those of a target, make some for a trial
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -23,10 +23,10 @@ use ordinary::WithoutKeys;
 
 /// Check the configuration, the rules and the certificates
 ///
-/// Every error and warning is shown with its place. Root is told as well what the service's own user, portward, cannot
-/// read, and what of its state it cannot keep. An ordinary user, who may not read keys, say, is told what could not be read
-/// and that sudo helps; the rest is judged. How each DNS name of a target resolves at present is said as well: that is no
-/// error, and takes three seconds at most.
+/// Every error and warning is shown with its place. For root the check also names the files that the service's user,
+/// portward, cannot read, and the state that it cannot write. For an ordinary user it names the files that only sudo
+/// can read, and checks all others. It also shows how each DNS name of a target resolves at present; that is no error,
+/// and takes three seconds at most.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward check                          everything that `portward run` would read\n  \
@@ -35,7 +35,7 @@ use ordinary::WithoutKeys;
     portward check --connect                and whether every target answers, and shows the right certificate\n  \
     portward check --json                   for programs\n\n\
     Exit codes:\n  \
-    0  no error; what an ordinary user may not read is named and not judged\n  \
+    0  no error; files that an ordinary user may not read are named and not checked\n  \
     1  there are errors, or portward.toml itself may not be read, so that nothing can be judged,\n     \
        or with --connect a target cannot be used\n  \
     2  wrong usage")]
@@ -47,10 +47,10 @@ pub(super) struct Args {
     #[arg(value_name = "PATH", conflicts_with = "config")]
     path: Option<PathBuf>,
 
-    /// Connect to every port of every target of the enabled hosts as well, and verify its certificate as for a client
+    /// Also connect to every port of every target of the enabled hosts, and verify its certificate as for a client
     ///
-    /// Every address of a name is tried, 64 at once, each within upstream.connect_timeout. Nothing is sent but what opens the
-    /// connection
+    /// Every address of a name is tried, 64 at once, each within upstream.connect_timeout. Nothing is sent after the
+    /// connection is open
     #[arg(long)]
     connect: bool,
 

@@ -40,7 +40,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// End a connection; its client may come again
+    /// End a connection; its client may connect again
     End {
         /// Its number, as the list and the log show it
         id: u64,

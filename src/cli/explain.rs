@@ -18,7 +18,7 @@ use crate::service::Service;
 
 mod live;
 
-/// Say where a request would go, and by which rule, or why nowhere and what would let it in
+/// Say where a request would go and by which rule, or why it is refused and which rule would let it in
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward explain https://hq.example.net/PBX0/APPS\n  \
@@ -32,35 +32,37 @@ mod live;
     portward explain --live hq.example.net               as the running daemon would decide\n  \
     portward explain --reason rate sip:user@example.net  what helps against this reason of the log\n\n\
     Exit codes:\n  \
-    0  each of these requests would get somewhere\n  \
-    1  one would not, or that cannot be told (with --from: no running Portward could be asked\n     \
+    0  each of these requests would be let in\n  \
+    1  one would be refused, or that is not known (with --from: no running Portward could be asked\n     \
        whether the address is on its blacklist), or the configuration has errors\n  \
     2  wrong usage")]
 pub(super) struct Args {
-    /// What a client would ask for, e.g. https://host/path; a host alone is read as https://HOST
+    /// The URL that a client would ask for, e.g. https://host/path; a host alone is read as https://HOST
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
-    /// The address that the client would have. The running Portward is asked whether it is on its blacklist, which root and
-    /// the group portward-admin may
+    /// The address of the client. The running Portward is asked whether the address is on the blacklist; root and the
+    /// group portward-admin may ask
     #[arg(long, value_name = "ADDRESS")]
     from: Option<IpAddr>,
     /// The names in the client's certificate, which is taken for a trusted one (SIP and H.323), e.g. CN=hq or
     /// CN=hq,EMAIL=hq@example.net; also DNS= and URI=
     #[arg(long, value_name = "NAMES", value_parser = names)]
     cert: Option<Shown>,
-    /// A name that the client registers (H.323); may be given several times. Without any it looks for a gatekeeper
+    /// A name that the client registers (H.323); may be given several times. Without any the client looks for a
+    /// gatekeeper
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
-    /// A number that it registers as well (H.323); may be given several times
+    /// A number that the client also registers (H.323); may be given several times
     #[arg(long, value_name = "DIGITS")]
     number: Vec<String>,
     /// The name with which the client would bind (LDAP)
     #[arg(long, value_name = "DN")]
     bind: Option<String>,
-    /// Why the log says that such a request was refused, as rate or target-down, where the URL does not show it: what helps is said
+    /// The reason of a refusal in the log, as rate or target-down, if it does not depend on the URL: the answer says
+    /// what helps
     #[arg(long, value_name = "REASON", value_parser = reason)]
     reason: Option<Reason>,
-    /// Ask the running daemon: by the rules in force, with what it alone knows of the client and the targets
+    /// Ask the running daemon, which uses the rules in force and knows the state of the client and the targets
     #[arg(long)]
     live: bool,
     /// One JSON object a URL, a line each

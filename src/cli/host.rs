@@ -19,7 +19,7 @@ use crate::config::{self, Checked, Config, Rules};
 use crate::rules::{Host, Table, name, near};
 use crate::state::{folder, made, overrides};
 
-/// Show, add, enable, disable and remove hosts: rules files are edited, and the running daemon reloads
+/// Show, add, enable, disable and remove hosts: edits the rules files and reloads the running daemon
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward host list\n  \
@@ -29,7 +29,7 @@ use crate::state::{folder, made, overrides};
     portward host disable hq.example.net\n  \
     portward host remove hq.example.net --dry-run\n\n\
     Exit codes:\n  \
-    0  the files say it, and the daemon obeys if it runs\n  \
+    0  the files are as requested, and the change is in force if the daemon runs\n  \
     1  the answer is no, or the daemon could not be told; the message says which\n  \
     2  wrong usage")]
 pub(super) struct Args {
@@ -58,7 +58,7 @@ impl HostArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// All hosts: services, targets, whether they are enabled, where they stand
+    /// List all hosts: services, targets, whether they are enabled, file and line
     List,
     /// One host with all its rules
     Show {

@@ -19,8 +19,9 @@ const NOT_KEPT: u16 = 409;
 
 /// Show the newest decisions of the running daemon
 ///
-/// The lines are those of the log, the oldest first, whether the log has them (`log.forwarded`, `log.rejected`) or not. The
-/// daemon keeps the newest 5,000 refused and 5,000 other decisions until it stops; the journal has what was before.
+/// The lines have the form of the log, the oldest first. Decisions that the log leaves out (`log.forwarded`,
+/// `log.rejected`) are shown as well. The daemon keeps the newest 5,000 refused and 5,000 other decisions until it
+/// stops; older ones are in the journal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward log                                  the newest 20\n  \
@@ -33,18 +34,18 @@ const NOT_KEPT: u16 = 409;
     1  the daemon cannot be asked, keeps no decisions, or went away while it was followed\n  \
     2  wrong usage")]
 pub(super) struct Args {
-    /// Go on with the decisions that come
+    /// Also show new decisions as they are made
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
     filters: Filters,
-    /// Refused ones alone
+    /// Only refused ones
     #[arg(long)]
     refused: bool,
     /// Those that were refused for this reason
     #[arg(long, value_name = "REASON", value_parser = Reason::ALL.map(Reason::name))]
     reason: Option<String>,
-    /// How many to show; with --follow, how many before those that come, or 0
+    /// How many to show; with --follow, how many earlier ones to show first, or 0
     #[arg(long, value_name = "NUMBER", default_value_t = SHOWN)]
     limit: usize,
     #[command(flatten)]

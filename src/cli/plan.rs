@@ -16,10 +16,11 @@ use crate::tls::{facts_of_file, facts_of_servers};
 mod page;
 mod sections;
 
-/// Print what to type elsewhere: on the router, in the DNS, on firewalls, for the certificate, in the PBXs
+/// Print the settings for the router, the DNS, the firewalls, the certificate and the PBXs
 ///
-/// It is made from portward.toml and the rules, with the names that today's certificates have. Nothing is sent and nothing
-/// is changed. A key of `[outside]` that is needed and not set stands as `<outside.KEY>`, and is named first.
+/// The plan is made from portward.toml and the rules, and compared with the names in today's certificates. Nothing is
+/// sent and nothing is changed. If a key of `[outside]` is needed but not set, `<outside.KEY>` is printed in its place,
+/// and the key is named first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward plan                            port forwards, DNS records, firewall openings, certificate, PBXs\n  \
@@ -30,7 +31,7 @@ mod sections;
     1  the configuration or the rules have errors\n  \
     2  wrong usage")]
 pub(super) struct Args {
-    /// How it is written
+    /// The format of the plan
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// The same as --format json

@@ -11,10 +11,10 @@ use crate::admin::client::NoAnswer;
 /// The daemon's status if a file has an error (RFC 9110 §15.5.21).
 const REFUSED: u16 = 422;
 
-/// Have the running daemon read everything again
+/// Make the running daemon read all files again
 ///
-/// Configuration, rules, certificates, keys and trust are all put in force, or nothing is. No connection is dropped. Says what
-/// has changed, or what is wrong with the files as `portward check` says it.
+/// Either all of configuration, rules, certificates, keys and trust is put in force, or nothing. No connection is
+/// dropped. The command prints what has changed, or the errors in the files as `portward check` prints them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes:\n  \
     0  everything is in force\n  \

@@ -14,8 +14,8 @@ use crate::signal::Signals;
 
 /// Run the proxy in the foreground
 ///
-/// SIGHUP reloads the configuration, the rules and the certificates, all or nothing. SIGTERM stops accepting and
-/// lets what runs come to its end within limits.drain_timeout; a second one stops at once.
+/// SIGHUP reloads the configuration, the rules and the certificates, all or nothing. SIGTERM stops accepting
+/// connections and lets open ones finish within limits.drain_timeout; a second SIGTERM stops at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  portward run\n  portward run --config ./portward.toml")]
 pub(super) struct Args {

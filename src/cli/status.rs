@@ -18,15 +18,15 @@ const SHOWN: usize = 20;
 
 /// Show whether anything is wrong with the running daemon, and what it does
 ///
-/// First what somebody should look at: a reload that was refused, targets that are down, certificates near their end, and
-/// whatever `portward check` would warn of. Then the rules in force, and what was decided since the start, by service and
-/// reason.
+/// The first part lists problems: a refused reload, targets that are down, certificates near their end, and the
+/// warnings of `portward check`. The second part shows the rules in force, and the decisions since the start by service
+/// and reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward status\n  \
     portward status --json | jq .warning_count\n\n\
     Exit codes:\n  \
-    0  it runs, whatever it warns of\n  \
+    0  it runs, even if there are warnings\n  \
     1  it does not run, or cannot be asked")]
 pub(super) struct Args {
     #[command(flatten)]

@@ -16,9 +16,9 @@ use crate::admin::client::NoAnswer;
     portward targets                        every address and port\n  \
     portward targets --state down           those that cannot be reached\n  \
     portward targets --host hq.example.net  those of one host\n\n\
-    CHECK yes: the checks of the rules say whether it is up or down. CHECK no: the connections that\n\
-    clients have needed say it. Unknown: nothing has shown it yet. OPEN, OPENED and FAILED are the\n\
-    connections that clients have needed; checks are not counted.\n\n\
+    CHECK yes: checks of the rules decide whether it is up or down. CHECK no: connections for clients\n\
+    decide it. Unknown: the state is not known yet. OPEN, OPENED and FAILED count connections for\n\
+    clients; checks are not counted.\n\n\
     Exit codes:\n  \
     0  none of those shown is down\n  \
     1  one of them is down, or the daemon cannot be asked\n  \

@@ -65,7 +65,7 @@ enum Command {
     },
     /// Move a tenant to another target or another parent
     Move(change::Move),
-    /// Remove a tenant that nothing needs
+    /// Remove a tenant that no host and no other tenant needs
     Remove {
         /// Its id
         id: String,

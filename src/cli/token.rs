@@ -18,9 +18,9 @@ use crate::service::Service;
 
 /// Make a credential for a limited time, with which a user proves who it is
 ///
-/// It is made under the newest secret of the tenant, as the tenant's own web server makes them. With --sip it is made under the
-/// newest of `[sip] secrets`, as Portward's exchange makes them. The configuration and the rules must be readable. The running
-/// daemon is not asked.
+/// The credential is made with the newest secret of the tenant, as the tenant's own web server makes credentials. With
+/// --sip it is made with the newest of `[sip] secrets`, as Portward's exchange makes credentials. The configuration and
+/// the rules must be readable. The running daemon is not asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portward token XYZ --user alice                            under the tenant's own secrets, for an hour\n  \
@@ -35,13 +35,13 @@ pub(super) struct Args {
     /// The tenant's id
     #[arg(required_unless_present = "sip")]
     tenant: Option<String>,
-    /// The user, as it stands in From; with a tenant and --sip it is USER@DOMAIN
+    /// The user, as written in From; with a tenant and --sip, USER@DOMAIN
     #[arg(long, value_name = "NAME")]
     user: String,
-    /// How long it is good, e.g. 10m or 1h; not longer than sip.max_lifetime
+    /// How long it is valid, e.g. 10m or 1h; not longer than sip.max_lifetime
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
     ttl: Duration,
-    /// Make it under `[sip] secrets`, and not under the tenant's own
+    /// Use `[sip] secrets` instead of the tenant's own secrets
     #[arg(long)]
     sip: bool,
     /// One JSON object

@@ -36,7 +36,7 @@ const STILL: Duration = Duration::from_secs(1);
 /// How many messages may wait. A thread that sends one more waits until there is room.
 const WAITING: usize = 64;
 
-/// Watch the running daemon: rates, decisions, who is busy, targets, blacklist
+/// Watch the running daemon: rates, decisions, busy hosts and clients, targets, blacklist
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Keys:\n  \
     1 to 7, Tab     another pane\n  \

@@ -77,7 +77,7 @@ fn address(text: &str) -> Result<SocketAddr, Fault> {
 
 fn needs_certificate(address: SocketAddr) -> Fault {
     Fault::new(format!("{} is not loopback: tokens would cross the network in clear text", address.ip())).help(
-        "set `certificate` to the name of one of tls.certificates; or `plain = true`, if nobody listens on that network",
+        "set `certificate` to the name of one of tls.certificates; or `plain = true`, if nobody can listen in on that network",
     )
 }
 

@@ -31,7 +31,7 @@ use crate::rules::{Table, is_tenant_id};
 /// The name of the file in messages.
 const WHAT: &str = "the overrides";
 /// The advice if the file cannot be read. Then it is unknown which hosts are disabled.
-const MEND: &str = "mend it, or remove it if every host may be as the rules files say";
+const MEND: &str = "correct it, or remove it if every host may be as the rules files say";
 /// The comment at the top of the file.
 const HEAD: &str = "\
 # Portward writes this file and does not keep comments. It says which hosts and tenants an administrator has enabled or disabled,
@@ -126,7 +126,7 @@ impl Overrides {
         for one in self.list.iter().filter(|one| one.kind == Kind::Host) {
             let Some(host) = table.named(&one.name).map(|host| Box::<str>::from(host.name())) else {
                 let message = format!("no rule is for the host {}", one.name);
-                let help = "what is said of it here is kept until there is one";
+                let help = "this entry is kept until there is one";
                 found.push(Diagnostic::warning(message, one.place.clone()).help(help));
                 continue;
             };
@@ -147,7 +147,7 @@ impl Overrides {
         for one in self.list.iter().filter(|one| one.kind == Kind::Tenant) {
             if table.tenants().by_id(&one.name).is_none() {
                 let message = format!("there is no tenant {}", one.name);
-                let help = "what is said of it here is kept until there is one";
+                let help = "this entry is kept until there is one";
                 found.push(Diagnostic::warning(message, one.place.clone()).help(help));
                 continue;
             }

@@ -69,7 +69,7 @@ pub(crate) fn text_of(path: &Path, what: &str, is_start: bool) -> Result<Arc<Str
         let mut found = Diagnostics::new();
         none.tell(path, &mut found);
         if is_start {
-            found.soften("what stands there is left out until it can be read");
+            found.soften("its content is left out until it can be read");
         }
         found
     })

@@ -39,7 +39,7 @@ pub(super) fn warn_of_none(value: &Value<'_>, verify: Verify) {
     if verify == Verify::None {
         value.warn(
             Fault::new(
-                "the target's certificate is not verified: whoever answers there is taken for the PBX",
+                "the target's certificate is not verified: any machine that answers there is taken for the PBX",
             )
             .help("a `pin` needs no CA: portward cert show ADDRESS:PORT prints it"),
         );

@@ -248,7 +248,7 @@ impl fmt::Display for Why {
             Self::UnknownHost { asked, hosts, near } => {
                 match hosts {
                     0 => write!(f, "there is no host in the rules")?,
-                    1 => write!(f, "the one host of the rules has not the name {asked}")?,
+                    1 => write!(f, "the one host of the rules does not have the name {asked}")?,
                     _ => write!(f, "none of the {hosts} hosts has the name {asked}")?,
                 }
                 match near {
@@ -270,9 +270,9 @@ impl fmt::Display for Why {
             Self::UnknownTenant => f.write_str(
                 "no tenant has this id or name, or it is not below the host's, and the rule has no `otherwise`",
             ),
-            Self::NoSecret => f.write_str("the tenant has no secrets, so every credential that is brought is a wrong one"),
+            Self::NoSecret => f.write_str("the tenant has no secrets, so every credential is refused"),
             Self::NoLogin => f.write_str(
-                "no tenant has this id or name, or it is not below the host's, so every login for it is a wrong one",
+                "no tenant has this id or name, or it is not below the host's, so every login for it is refused",
             ),
             Self::DisabledTenant { tenant, by_administrator: false } => {
                 write!(f, "the tenant {tenant} is disabled")
@@ -291,10 +291,10 @@ impl fmt::Display for Why {
                 near.as_ref().map_or(Ok(()), |near| near.fmt(f))
             }
             Self::Unclear => {
-                f.write_str("the name of the bind is none, or a directory could read it in several ways")
+                f.write_str("the bind has no name, or a directory could read its name in several ways")
             }
             Self::Reason(Reason::Malformed) => f.write_str("servers could read it in several ways"),
-            Self::Reason(Reason::TooLarge) => f.write_str("it is longer than what is read to decide"),
+            Self::Reason(Reason::TooLarge) => f.write_str("it is longer than the limit for a decision"),
             Self::Reason(Reason::Method) => {
                 f.write_str("this method may not come first, and no known host is named")
             }

@@ -32,7 +32,7 @@ fn item_29_a_removed_admin_socket_comes_back() {
             assert!(ask().errors.contains("no Portward answers on"));
             portward.hang_up();
             eventually("it listens again", || UnixStream::connect(&socket).is_ok());
-            assert_eq!(ask().out, "nobody is listed\n");
+            assert_eq!(ask().out, "no address is listed\n");
         }
         // The same without a reload. A Portward that was stopping may have removed it.
         fs::remove_file(&socket).unwrap();
@@ -41,7 +41,7 @@ fn item_29_a_removed_admin_socket_comes_back() {
         portward.line_after(mark, &["portward.sock cannot be opened: there is a file, which is no socket"]);
         fs::remove_file(&socket).unwrap();
         portward.line_after(mark, &["info: administration on ", "portward.sock"]);
-        assert_eq!(ask().out, "nobody is listed\n");
+        assert_eq!(ask().out, "no address is listed\n");
         // The new file belongs to another program. It is named in a message and stays.
         fs::remove_file(&socket).unwrap();
         fs::write(&socket, "a file").unwrap();

@@ -37,9 +37,12 @@ fn item_23_explain_takes_websockets_and_bare_hosts_and_names_the_nearest_path() 
             assert!(said.code == 2 && said.errors.contains("a URL is like https://"), "{url}: {said:?}");
         }
         let help = command(20, setup.dir(), &["explain", "--help"]);
-        for part in
-            ["Exit codes:", "0  each of these", "1  one would not, or that cannot be told", "2  wrong usage"]
-        {
+        for part in [
+            "Exit codes:",
+            "0  each of these",
+            "1  one would be refused, or that is not known",
+            "2  wrong usage",
+        ] {
             assert!(help.out.contains(part), "{part}: {help:?}");
         }
     });

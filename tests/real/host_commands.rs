@@ -102,7 +102,7 @@ fn item_2_hosts_are_disabled_and_enabled_in_their_files() {
         let said = house.host(&["list"]);
         assert!(said.out.contains("no, by an administrator"), "{said:?}");
         let said = house.host(&["enable", "hq.example.net"]);
-        assert!(said.code == 0 && said.errors.contains("that is taken back"), "{said:?}");
+        assert!(said.code == 0 && said.errors.contains("that setting is removed"), "{said:?}");
         assert_eq!(house.status("hq.example.net"), 200);
         assert_eq!(house.api("POST", "hq.example.net/disable", ""), 200);
         good(&house.host(&["disable", "hq.example.net"]));

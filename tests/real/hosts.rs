@@ -292,7 +292,7 @@ fn item_1_what_is_not_possible_over_the_api() {
         assert_eq!(put(&portward, "bad.example.net", &json!({ "target": "192.0.2.1", "sip": sip })).0, 403);
         let trust = json!({ "target": "192.0.2.1", "sip": true, "client_trust": "/etc/ssl/certs" });
         let (code, said) = put(&portward, "bad.example.net", &trust);
-        assert!(code == 403 && said["error"].as_str().unwrap().contains("may name no file"), "{said}");
+        assert!(code == 403 && said["error"].as_str().unwrap().contains("may not name a file"), "{said}");
         // The answer does not show either whether a file exists.
         let checked = json!({ "tcp": 5060, "tls": 5061, "check_certificate": true });
         let said = ["/etc/passwd", "/etc/nothing"].map(|file| {

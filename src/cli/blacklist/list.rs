@@ -79,7 +79,7 @@ impl Written {
         let has_ended = field(answer, "next").is_null() && self.complete;
         match count.saturating_sub(self.entries as u64) {
             _ if has_ended && self.entries > 0 => Ok(()),
-            _ if has_ended => writeln!(out, "nobody is listed"),
+            _ if has_ended => writeln!(out, "no address is listed"),
             0 => Ok(()),
             more => writeln!(out, "and {more} more: --limit {count}"),
         }

@@ -14,7 +14,7 @@ const USUAL: &str = "/etc/portward/portward.toml";
 
 /// Make development certificates: a CA, a server certificate for every name in the rules, client certificates
 ///
-/// For trying things out, never for the real world: whoever has dev-ca.key can make more of them. Nothing is
+/// Use them only for trials, never in production: everybody with dev-ca.key can make more of them. Nothing is
 /// overwritten without --force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -102,9 +102,9 @@ fn say_what_next(out: &Path, folder: &Path, files: &[PathBuf]) {
     print_line(format_args!("  trust = {}", below("upstream-trust")));
     print_line("");
     let ca = out.join("client-trust/dev-ca.crt");
-    print_line("In clients: expired and foreign are for trying out what becomes of bad certificates.");
+    print_line("In clients: expired and foreign are bad certificates for a trial.");
     print_line(format_args!("Clients must trust {}, as in: curl --cacert {0} https://…", ca.display()));
-    print_line("The keys can be read by you alone; chgrp portward and chmod 0640 let the service read them.");
+    print_line("Only you can read the keys; chgrp portward and chmod 0640 let the service read them.");
 }
 
 /// A path below `out`, quoted, in the form for a portward.toml in `folder`.

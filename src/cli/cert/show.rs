@@ -80,7 +80,7 @@ async fn ask(args: &Args) -> Result<Shown, String> {
     let name = args.server_name.clone().unwrap_or_else(|| args.target.host.clone());
     let shown = chain_of(address, name).await.map_err(|error| error.to_string())?;
     let facts: Option<Vec<_>> = shown.chain.iter().map(|certificate| Facts::of(certificate)).collect();
-    let chain = facts.ok_or("what it shows is no certificate")?;
+    let chain = facts.ok_or("the target shows no usable certificate")?;
     Ok(Shown { address, chain, verifiable: shown.possession == Possession::Proven })
 }
 
@@ -115,7 +115,7 @@ fn print_text(args: &Args, Shown { address, chain, verifiable }: &Shown) {
             "Portward cannot verify a signature of this key, so no pin and no trust can accept this certificate.",
         );
         print_line(
-            "With a new key (RSA 2048 or ECDSA P-256) both can. Until then this connects to whoever answers there:",
+            "With a new key (RSA 2048 or ECDSA P-256) both can. Until then, this line connects to any machine that answers there:",
         );
         "verify = \"none\"".to_owned()
     };

@@ -59,10 +59,13 @@ fn facts(live: &Value) -> Vec<String> {
         match field(client, "balancer").as_str() {
             Some("proxy_protocol") => {
                 said.push(
-                    "it must send a PROXY header, and whom that names is judged in its place".to_owned(),
+                    "it must send a PROXY header; the address in that header is judged in its place"
+                        .to_owned(),
                 );
             }
-            Some(_) => said.push("whom its X-Forwarded-For names is judged in its place (HTTP)".to_owned()),
+            Some(_) => {
+                said.push("the address in its X-Forwarded-For is judged in its place (HTTP)".to_owned())
+            }
             None => {}
         }
         match field(client, "confirmed_names").as_u64() {

@@ -14,7 +14,7 @@ use crate::config::edit;
 pub(super) struct New {
     /// Its name, as clients ask for it; `*.example.net` and `example.net/location` are names, too
     name: String,
-    /// Where it leads: an address or a DNS name; several are tried in their order
+    /// Its target: an address or a DNS name; several are tried in their order
     #[arg(long, value_name = "ADDRESS", required = true)]
     target: Vec<String>,
     /// A path that HTTP requests may begin with; "" is every path
@@ -35,10 +35,11 @@ pub(super) struct New {
     /// Another name of the same host
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
-    /// It shall be disabled for now
+    /// Make the host disabled
     #[arg(long)]
     disabled: bool,
-    /// The rules file to write to: a name in the folder of the rules, or a path. Without it, a new file that is called as the host
+    /// The rules file to write to: a name in the folder of the rules, or a path. Without it, a new file with the host's
+    /// name
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]

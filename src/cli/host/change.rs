@@ -141,7 +141,9 @@ pub(super) fn enable(args: &Args, name: &str, enabled: bool, how: How) -> Result
     let is_switched = is_running && (is_changed || was_overridden || host.own_enabled() != enabled);
     if is_switched && daemon::switch(args, host.name(), enabled)? {
         (done.changed, done.in_force) = (true, Some(true));
-        terminal::complain("note: an administrator had said otherwise over the API; that is taken back");
+        terminal::complain(
+            "note: an administrator had set the opposite over the API; that setting is removed",
+        );
     }
     if !is_running && was_overridden && host.own_enabled() != enabled {
         terminal::complain(

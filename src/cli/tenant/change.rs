@@ -16,19 +16,20 @@ const PRECONDITION_FAILED: u16 = 412;
 pub(super) struct New {
     /// Its id: 1 to 64 of A-Z a-z 0-9 . _ -
     id: String,
-    /// What people call it
+    /// Its name for people
     #[arg(long)]
     name: Option<String>,
     /// The tenant that it belongs to
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
-    /// Where its hosts and paths lead: an address or a DNS name; several are tried in their order. Without it, where its parent's lead
+    /// The target of its hosts and paths: an address or a DNS name; several are tried in their order. The default is
+    /// its parent's target
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<String>,
-    /// A SIP domain that is its own
+    /// A SIP domain of the tenant
     #[arg(long, value_name = "NAME")]
     realm: Vec<String>,
-    /// It shall be disabled for now
+    /// Make the tenant disabled
     #[arg(long)]
     disabled: bool,
 }
@@ -38,16 +39,16 @@ pub(super) struct New {
 pub(super) struct Set {
     /// Its id
     id: String,
-    /// What people call it
+    /// Its name for people
     #[arg(long, conflicts_with = "no_name")]
     name: Option<String>,
-    /// It shall have no name
+    /// Remove its name
     #[arg(long)]
     no_name: bool,
-    /// A SIP domain that is its own, in place of those that it has
+    /// A SIP domain of the tenant; replaces the present ones
     #[arg(long, value_name = "NAME", conflicts_with = "no_realms")]
     realm: Vec<String>,
-    /// It shall have no realms
+    /// Remove its realms
     #[arg(long)]
     no_realms: bool,
 }
@@ -57,16 +58,16 @@ pub(super) struct Set {
 pub(super) struct Move {
     /// Its id
     id: String,
-    /// Where its hosts and paths lead from now on; several are tried in their order
+    /// The new target of its hosts and paths; several are tried in their order
     #[arg(long, value_name = "ADDRESS", conflicts_with = "no_target")]
     target: Vec<String>,
-    /// They lead where those of its parent do
+    /// Remove its target: its parent's target counts
     #[arg(long)]
     no_target: bool,
-    /// The tenant that it belongs to from now on
+    /// The new parent
     #[arg(long, value_name = "ID", conflicts_with = "no_parent")]
     parent: Option<String>,
-    /// It shall belong to none
+    /// Remove its parent
     #[arg(long)]
     no_parent: bool,
 }
@@ -113,7 +114,7 @@ pub(super) fn set(args: &Args, set: &Set) -> Result<(), TenantError> {
     let Set { id, name, no_name, realm, no_realms } = set;
     if name.is_none() && !no_name && realm.is_empty() && !no_realms {
         return Err(TenantError::usage(
-            "nothing is to be different: give --name, --no-name, --realm or --no-realms",
+            "there is nothing to change: give --name, --no-name, --realm or --no-realms",
         ));
     }
     let is_changed = alter(args, id, |definition| {

@@ -164,7 +164,7 @@ fn carry_out(
         daemon.ask("POST", "/v1/tenants", Some(&said)).map_err(|error| match (error, made) {
             (NoAnswer::Refused(status, why), 1..) => {
                 let why = format!(
-                    "{why}\n{made} of {} changes are made; give this command again when it is mended",
+                    "{why}\n{made} of {} changes are made; run this command again when that is corrected",
                     plan.changes.len()
                 );
                 TenantError::NoAnswer(NoAnswer::Refused(status, why))

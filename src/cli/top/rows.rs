@@ -288,7 +288,7 @@ fn blacklist(entries: &Value) -> Rows {
             if field(one, "address").is_null() { field(one, "network") } else { field(one, "address") };
         vec![Cell::of(address), Cell::plain(why)]
     };
-    Rows { columns: COLUMNS, rows: list(entries).map(row).collect(), none: "nobody is listed" }
+    Rows { columns: COLUMNS, rows: list(entries).map(row).collect(), none: "no address is listed" }
 }
 
 #[cfg(test)]

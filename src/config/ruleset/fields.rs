@@ -108,7 +108,7 @@ fn entries<'w>(value: &Value<'w>, is_reserved: impl Fn(&str) -> bool) -> Vec<Val
                 .help("a name has letters, digits and hyphens")
         } else if is_reserved(&name) {
             Fault::new(format!("a rule cannot set `{}`", entry.key))
-                .help("Portward, or the other end, says it for each message; take a name of your own")
+                .help("Portward or the other end sets it for each message; choose another name")
         } else if let Some(first) = seen.get(&name) {
             let place = entry.report.place(first.clone());
             Fault::new(format!("the header field `{}` is there twice", entry.key))
@@ -139,8 +139,11 @@ pub(super) fn set(value: &Value<'_>, has_tenant: bool) -> Vec<SetField> {
         })?;
         if USUAL.contains(&folded_name(entry.key).as_str()) {
             entry.warn_at_key(
-                Fault::new(format!("no client's own `{}` comes through then, on any host", entry.key))
-                    .help("what a rule sets is taken out of every request; take a name of your own"),
+                Fault::new(format!(
+                    "with this rule the `{}` of clients is removed, on every host",
+                    entry.key
+                ))
+                .help("a field that a rule sets is removed from every client's request; choose another name"),
             );
         }
         Some(SetField { name: entry.key.into(), value: value.into() })

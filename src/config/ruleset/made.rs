@@ -297,7 +297,7 @@ impl Maker<'_> {
         }
         self.found.sort();
         if wrong && self.making.is_start {
-            self.found.soften("hosts that are wrong here are left out until that is mended");
+            self.found.soften("wrong hosts in this file are left out until they are corrected");
         }
         self.found.keep_text_if_used(self.making.file, text);
         for file in &self.foundation_files() {
@@ -329,7 +329,7 @@ pub(crate) fn unread_made(what: &str, file: &Path, why: &str, is_start: bool) ->
         true => Diagnostic::warning(message, Location::whole(file))
             .help("they are left out; reload when it can be read"),
         false => {
-            let help = format!("mend it, or remove it with the {what} in it");
+            let help = format!("correct it, or remove it with the {what} in it");
             Diagnostic::error(message, Location::whole(file)).help(help)
         }
     }

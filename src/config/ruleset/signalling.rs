@@ -224,7 +224,9 @@ impl<'w> Check<'w> {
                 value.error(
                     Fault::new("check_certificate needs both ports")
                         .label(format!("only the {} port is defined", only(ports)))
-                        .help("what is not proven goes out by the plain port, what is by TLS; define tcp and tls"),
+                        .help(
+                            "proven clients go out by TLS, all others by the plain port; define tcp and tls",
+                        ),
                 );
                 return None;
             }
@@ -291,6 +293,6 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
     let fault = Fault::new(message)
         .label(format!("{} the check", said(checked)))
         .related(context.place_of(first), format!("{} the check", said(!checked)))
-        .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would prove everybody");
+        .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would make every client proven");
     at.report.add(super::Severity::Error, span, fault);
 }

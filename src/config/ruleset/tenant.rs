@@ -155,7 +155,7 @@ impl Reading {
 
     /// The friendly name, if it is valid and no other tenant has it.
     fn name(&self, value: &Value<'_>, around: &Around<'_, '_>) -> Option<Box<str>> {
-        let name = value.parsed("what people call the tenant", friendly_name)?;
+        let name = value.parsed("the tenant's name for people", friendly_name)?;
         if let Some(first) = self.names.get(name).and_then(|at| self.list.get(*at)) {
             let fault =
                 Fault::new(format!("the name \"{name}\" is that of the tenant {}", first.definition.id))

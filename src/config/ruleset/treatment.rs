@@ -40,7 +40,7 @@ pub(super) fn read(
     let login_value = section.get("login");
     if let (Some(_), Some(login)) = (&otherwise, &login_value) {
         login.error_at_key(Fault::new("`login` and `otherwise` exclude each other").help(
-            "after a login an unknown tenant is answered as a wrong password is; leave one of them out",
+            "after a login an unknown tenant gets the same answer as a wrong password; leave one of them out",
         ));
     }
     let otherwise = otherwise.and_then(|value| self::otherwise(&value, around, context));
@@ -86,7 +86,7 @@ fn otherwise(value: &Value<'_>, around: &Around<'_>, context: &mut Context) -> O
     if !around.captures() {
         value.error_at_key(
             Fault::new("`otherwise` cannot matter here: the path names no tenant")
-                .help("it is for a tenant that there is not; write {tenant} in the path"),
+                .help("it is the target for unknown tenants; write {tenant} in the path"),
         );
         return None;
     }

@@ -21,7 +21,7 @@ impl Refused<'_> {
     /// Adds a host with the name that was asked for.
     pub(super) fn new_host(&self) -> Remedy {
         let Ok(name) = name::normalise(self.asked) else {
-            return Remedy::of("It cannot be let in: what was asked for is no name that a host can have.");
+            return Remedy::of("It cannot be let in: a host cannot have the name that was asked for.");
         };
         let mut host = Table::new();
         host.insert("name", text(&name));
@@ -53,8 +53,8 @@ impl Refused<'_> {
             remedy = remedy.and(format_args!("Think twice: this looks like {what}."));
         } else if likeness::is_address(&name) {
             remedy = remedy.and(
-                "Think twice: who asks for a bare address knows no name of yours, and that is nearly always a scanner. Where a \
-                 telephone does, set the domain in the telephone.",
+                "Think twice: a client that asks for a bare address knows none of your names, and is nearly always a scanner. If a \
+                 telephone does it, set the domain in the telephone.",
             );
         }
         if let Some(known) = near::name(self.table(), &name) {
@@ -176,7 +176,7 @@ impl Refused<'_> {
         let service = self.service();
         if service == Service::Http {
             return Remedy::of(
-                "It is not to be let in: every browser names a host, and HTTP has no default. Let the client send a Host.",
+                "It should not be let in: every browser names a host, and HTTP has no default. Let the client send a Host.",
             );
         }
         let mut serving = self.table().iter().filter(|host| host.serves(service)).map(Host::name);
@@ -184,7 +184,7 @@ impl Refused<'_> {
             (Some(only), None) if !only.starts_with('*') => only,
             _ => HOST,
         };
-        let words = format!("Let what names no host go to the default host of {service}.");
+        let words = format!("Let requests without a host go to the default host of {service}.");
         let words = if host == HOST {
             format!(
                 "{words} Write the name of a host with a rule for {service} in place of {HOST}: until then `portward check` refuses it."
@@ -236,7 +236,7 @@ impl Refused<'_> {
             words.push_str(" Until then `portward check` refuses it.");
         }
         if rule.exchange().is_some() {
-            words.push_str(" It needs `secrets` as well, by which its credentials are known.");
+            words.push_str(" It also needs `secrets`, with which its credentials are made.");
         }
         let (file, exists) = self.file_for(&format!("tenant-{id}"));
         let place = if exists { "It goes to the end of that file." } else { "It can be a new file." };

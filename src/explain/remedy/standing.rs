@@ -19,7 +19,7 @@ impl Refused<'_> {
             Why::DisabledTenant { tenant, .. } => ("tenant", tenant.as_str()),
             _ => ("host", self.host.map(Host::name).unwrap_or_default()),
         };
-        let words = format!("Enable the {kind} {name}, if whoever disabled it agrees.");
+        let words = format!("Enable the {kind} {name}, if the administrator who disabled it agrees.");
         let table = self.table();
         let source = match kind {
             "tenant" => table.tenants().by_id(name).map(|tenant| tenant.source()),
@@ -64,7 +64,7 @@ impl Refused<'_> {
         let who = if let Listing::Listed { address, .. } = listing { address } else { &address };
         let mut words = "Take it off the blacklist.".to_owned();
         if *who != address {
-            words.push_str(&format!(" The entry is for {who}, so others get in with it."));
+            words.push_str(&format!(" The entry is for {who}, so other addresses are let in as well."));
         }
         words.push_str(
             " If it was listed for what it asked, it will be again: see first what it asks for. A network in `blacklist.allow` of \
@@ -83,7 +83,7 @@ impl Refused<'_> {
         };
         let words = format!(
             "Take {network} off `blacklist.block`, or write smaller networks that do not have this address, and reload. \
-             Everybody in it gets in then."
+             Every address in it is let in then."
         );
         let file = Some(self.grounds.config.file.clone());
         Remedy { file, unread: Some(Wanted::Blocked(*network)), ..Remedy::of(words) }

@@ -234,7 +234,7 @@ fn item_6_a_tenant_and_what_is_forwarded_are_said() {
 fn item_6_why_a_tenant_is_refused_is_said() {
     for (path, reason, why) in [
         ("/plain/nobody", "unknown-tenant", "no tenant has this id or name"),
-        ("/in/nobody", "failed-login", "so every login for it is a wrong one"),
+        ("/in/nobody", "failed-login", "so every login for it is refused"),
         ("/in/off", "disabled", "the tenant off is disabled"),
         ("/plain/off", "disabled", "the tenant off is disabled"),
         ("/plain/below/x", "disabled", "the tenant off is disabled"),

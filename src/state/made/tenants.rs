@@ -229,7 +229,7 @@ const LONGEST: usize = 32;
 fn softened(mut one: Diagnostic) -> Diagnostic {
     if one.severity == Severity::Error {
         one.severity = Severity::Warning;
-        one.help = Some("tenants that are wrong here are left out until that is mended".to_owned());
+        one.help = Some("wrong tenants in this file are left out until they are corrected".to_owned());
     }
     one
 }

@@ -14,7 +14,7 @@ fn blacklist(portward: &Portward, args: &[&str]) -> Output {
 fn the_list_is_read_and_changed_while_it_runs() {
     within(60, || {
         let portward = judged(&rules(9, 9, 9, 9)).start();
-        assert_eq!(blacklist(&portward, &[]).out, "nobody is listed\n");
+        assert_eq!(blacklist(&portward, &[]).out, "no address is listed\n");
         (0..21).for_each(|_| scan(&portward, address(1)));
         assert!(!is_served(&portward, address(1)));
         let added =

@@ -292,6 +292,6 @@ fn failed_logins_can_be_left_out() {
         assert!(is_served(&portward, address(1)));
         let config = portward.config().display().to_string();
         let list = command(20, portward.dir(), &["blacklist", "--config", &config]);
-        assert_eq!(list.out, "nobody is listed\n");
+        assert_eq!(list.out, "no address is listed\n");
     });
 }

@@ -20,7 +20,7 @@ pub(super) enum What {
 
 /// Reports settings that are not allowed over the API, anywhere in a host or a tenant.
 pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, what: What) {
-    const FILE: &str = "what is made over the API may name no file";
+    const FILE: &str = "a host or tenant of the API may not name a file";
     const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
     let deny = |span, why: &str| {
         report.add(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
@@ -38,7 +38,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
                 files.for_each(|one| deny(one.span(), FILE));
             }
             ("check_certificate", DeValue::Boolean(false)) => {
-                deny(value.span(), "what is made over the API may not switch off the check of certificates");
+                deny(value.span(), "a host of the API may not switch off the check of certificates");
             }
             ("target" | "otherwise", target) => {
                 let one = std::slice::from_ref(value);
@@ -51,7 +51,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
                     _ => false,
                 });
                 here.for_each(|one| {
-                    deny(one.span(), "what is made over the API may not lead to this machine or its link")
+                    deny(one.span(), "a host or tenant of the API may not lead to this machine or its link")
                 });
             }
             // These tables have names and values of header fields.
