@@ -218,7 +218,9 @@ fn the_documented_rules_mean_what_they_say() {
     assert_eq!(options.pin.map(|pin| (pin[0], pin[1], pin[31])), Some((0x00, 0x11, 0xff)));
     assert_eq!(options.verify, Some(Verify::Ca));
     assert_eq!((options.reuse, options.proxy_protocol), (Reuse::Shared, None));
-    assert!(!options.present_certificate);
+    assert!(!options.present_certificate && !options.lacks_assume_tls);
+    assert!(options.check.is_some());
+    assert_eq!((options.max_message, options.min_rate), (Some(16 * 1024), Some(0)));
 }
 
 #[test]

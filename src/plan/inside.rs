@@ -19,12 +19,21 @@ pub(super) struct InsideTarget {
     pub(super) by_tls: bool,
     /// The hosts that have a TLS port there without Check Certificate.
     pub(super) unchecked: Vec<String>,
+    /// The rules say that it has no *Assume TLS*.
+    pub(super) lacks_assume_tls: bool,
 }
 
 impl InsideTarget {
     fn new(address: &Address) -> Self {
         let ports = ORDER.map(|service| (service, BTreeSet::new())).into();
-        Self { address: address.clone(), ports, phones: Vec::new(), by_tls: false, unchecked: Vec::new() }
+        Self {
+            address: address.clone(),
+            ports,
+            phones: Vec::new(),
+            by_tls: false,
+            unchecked: Vec::new(),
+            lacks_assume_tls: false,
+        }
     }
 
     /// Every port.
@@ -123,6 +132,7 @@ impl Collected {
             }
             let has_tls = ports.ports().tls.is_some();
             target.by_tls |= has_tls;
+            target.lacks_assume_tls |= endpoint.options.lacks_assume_tls;
             let unchecked = has_tls && !ports.is_checked();
             if unchecked && target.unchecked.last().is_none_or(|last| last != name) {
                 target.unchecked.push(name.to_owned());

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AssumeTls, Forward, NameOfOthers, Opening, Pbx, Plan, Record, Said, ServicePorts};
+use super::{Forward, NameOfOthers, Opening, Pbx, Plan, Record, Said, ServicePorts};
 use crate::service::Transport;
 
 impl Plan {
@@ -104,17 +104,13 @@ fn opening(one: &Opening) -> Value {
 }
 
 fn pbx(one: &Pbx) -> Value {
-    let unchecked: &[String] = match &one.assume_tls {
-        AssumeTls::LeaveEmpty(hosts) => hosts,
-        _ => &[],
-    };
     json!({
         "target": one.address,
         "hosts": one.hosts,
         "reverse_proxy_address": said(&one.reverse_proxy_address),
         "reverse_proxy_name": one.reverse_proxy_name,
         "assume_tls": one.assume_tls.name(),
-        "without_check": unchecked,
+        "without_check": one.unchecked,
         "ports": one.ports,
     })
 }

@@ -7,23 +7,26 @@ use crate::rules::Address;
 use crate::service::Service;
 
 /// What to do with the check-mark *Assume TLS*.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssumeTls {
     /// Tick it: every connection that arrives by TLS has been checked.
     Tick,
-    /// Leave it empty: these hosts lead there by TLS without Check Certificate.
-    LeaveEmpty(Vec<String>),
+    /// Leave it empty: hosts lead there by TLS without Check Certificate.
+    LeaveEmpty,
     /// It does not matter: no connection arrives by TLS.
     NoMatter,
+    /// There is nothing to tick: `assume_tls = false` says that this PBX has no such setting.
+    Absent,
 }
 
 impl AssumeTls {
     /// The name for programs, one word.
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Tick => "tick",
-            Self::LeaveEmpty(_) => "leave_empty",
+            Self::LeaveEmpty => "leave_empty",
             Self::NoMatter => "no_matter",
+            Self::Absent => "absent",
         }
     }
 }
@@ -41,6 +44,8 @@ pub struct Pbx {
     pub reverse_proxy_name: Option<String>,
     /// *Assume TLS*.
     pub assume_tls: AssumeTls,
+    /// The hosts that lead there by TLS without Check Certificate.
+    pub unchecked: Vec<String>,
     /// The ports on which it must listen for Portward.
     pub ports: Vec<u16>,
 }
@@ -63,11 +68,15 @@ impl Pbxs {
             return Self { list, notes };
         }
         let own = own_address(config);
-        notes.push(format!(
-            "tick Reverse Proxy in the Device entry of every object that registers from {own} without coming through Portward, \
-             as an SBC or a trunk on that machine does: the PBX refuses it otherwise"
-        ));
-        if list.iter().any(|pbx| pbx.assume_tls != AssumeTls::NoMatter) && certificates.presented.is_none() {
+        // What follows are settings of PBXs that have Assume TLS.
+        if list.iter().any(|pbx| pbx.assume_tls != AssumeTls::Absent) {
+            notes.push(format!(
+                "tick Reverse Proxy in the Device entry of every object that registers from {own} without coming through \
+                 Portward, as an SBC or a trunk on that machine does: the PBX refuses it otherwise"
+            ));
+        }
+        let by_tls = |pbx: &Pbx| matches!(pbx.assume_tls, AssumeTls::Tick | AssumeTls::LeaveEmpty);
+        if list.iter().any(by_tls) && certificates.presented.is_none() {
             notes.push(
                 "upstream.certificate is not set, or cannot be read: a PBX that knows its reverse proxy by the name in a \
                  certificate cannot know Portward"
@@ -94,9 +103,10 @@ fn public_address(config: &Config, inside: &Inside) -> Option<String> {
 
 fn pbx(config: &Config, target: &InsideTarget, certificates: &Certificates) -> Pbx {
     let assume_tls = match (target.by_tls, target.unchecked.is_empty()) {
+        _ if target.lacks_assume_tls => AssumeTls::Absent,
         (false, _) => AssumeTls::NoMatter,
         (true, true) => AssumeTls::Tick,
-        (true, false) => AssumeTls::LeaveEmpty(target.unchecked.clone()),
+        (true, false) => AssumeTls::LeaveEmpty,
     };
     Pbx {
         address: text(&target.address),
@@ -104,6 +114,7 @@ fn pbx(config: &Config, target: &InsideTarget, certificates: &Certificates) -> P
         reverse_proxy_address: seen(config, &target.address),
         reverse_proxy_name: certificates.presented.clone(),
         assume_tls,
+        unchecked: target.unchecked.clone(),
         ports: target.all_ports(),
     }
 }

@@ -251,9 +251,31 @@ sip = true
             "172.31.31.20 -> 2001:db8::4 TCP 5060,5061",
         ]
     );
-    let ticked: Vec<_> = plan.pbxs.list.iter().map(|pbx| pbx.assume_tls.name()).collect();
-    assert_eq!(ticked, ["tick", "leave_empty", "no_matter", "tick"]);
+    let ticked = |plan: &Plan| plan.pbxs.list.iter().map(|pbx| pbx.assume_tls.name()).collect::<Vec<_>>();
+    assert_eq!(ticked(&plan), ["tick", "leave_empty", "no_matter", "tick"]);
     assert_eq!(plan.pbxs.list[3].reverse_proxy_address, Said::Missing("Portward's IPv6 address inside"));
+}
+
+/// What is asked for of an innovaphone PBX is not asked for of one that has no Assume TLS.
+#[test]
+fn item_5_of_a_pbx_without_assume_tls_nothing_is_to_be_ticked() {
+    let rule =
+        "[[host]]\nname = \"a.example.net\"\ntarget = \"10.0.0.2\"\nsip = { check_certificate = false }\n";
+    let config = format!("[listen]\nsip = 5070\nsips = 5071\n{OUTSIDE}");
+    let said = |rules: &str| {
+        let plan = plan(&config, rules);
+        let json = plan.to_json();
+        let asked = ["tick Reverse Proxy in the Device entry", "upstream.certificate is not set"];
+        let asked = asked.map(|text| noted(&plan.pbxs.notes, text));
+        (json["pbxs"][0]["assume_tls"].clone(), json["pbxs"][0]["without_check"].clone(), asked)
+    };
+    let host = serde_json::json!(["a.example.net"]);
+    assert_eq!(said(rule), ("leave_empty".into(), host.clone(), [true, true]));
+    let answered = format!("{rule}[target.\"10.0.0.2\"]\nassume_tls = false\n");
+    assert_eq!(said(&answered), ("absent".into(), host, [false, false]));
+    // The check may be on all the same.
+    let checked = answered.replace("check_certificate = false", "check_certificate = true");
+    assert_eq!(said(&checked), ("absent".into(), serde_json::json!([]), [false, false]));
 }
 
 #[test]

@@ -123,6 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn item_5_what_is_said_of_a_target_changes_the_hosts_that_lead_there() {
+        let host = host("one.example", "sip = { check_certificate = false }");
+        let said =
+            |assume_tls: bool| table(&format!("{host}[target.\"172.31.31.2\"]\nassume_tls = {assume_tls}\n"));
+        let [unsaid, default, answered] = [table(&host), said(true), said(false)];
+        assert_eq!(between(&unsaid, &default), Changes::default());
+        assert_eq!(between(&default, &answered).changed, ["one.example"]);
+        let [before, after] =
+            [&default, &answered].map(|table| fingerprint::of(table.host("one.example").unwrap()));
+        assert_ne!(before, after);
+    }
+
+    #[test]
     fn item_2_what_a_rule_changes_of_requests_and_whose_a_host_is_count() {
         let tenants = "[tenant.a]\n[tenant.b]\n";
         let rule = |keys: &str| format!("{tenants}{}", host("one.example", keys));

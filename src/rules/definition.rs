@@ -111,6 +111,8 @@ pub struct TargetOptions {
     pub proxy_protocol: Option<ProxyVersion>,
     /// Portward presents its own certificate to HTTP and LDAP targets, too.
     pub present_certificate: bool,
+    /// `assume_tls = false`: the PBX has no *Assume TLS*, so nothing is proven to it by the port alone (contract section 5).
+    pub lacks_assume_tls: bool,
     /// The longest SIP message toward the target, in octets; `None`: as the host's presets or `sip.max_message` say.
     pub max_message: Option<u32>,
     /// The lowest rate of a request's body toward the target, in octets a second. 0: any rate. `None`:

@@ -166,11 +166,12 @@ fn settings(pbx: &Pbx) -> [[String; 2]; 3] {
         Some(name) => format!("{}, and the certificate name {name}", pbx.reverse_proxy_address),
         None => pbx.reverse_proxy_address.to_string(),
     };
-    let assume_tls = match &pbx.assume_tls {
+    let assume_tls = match pbx.assume_tls {
         AssumeTls::Tick => "tick it: Check Certificate is on in every rule that leads there".to_owned(),
-        AssumeTls::LeaveEmpty(hosts) => {
-            format!("leave it empty: check_certificate is false for {}", hosts.join(", "))
+        AssumeTls::LeaveEmpty => {
+            format!("leave it empty: check_certificate is false for {}", pbx.unchecked.join(", "))
         }
+        AssumeTls::Absent => "nothing to tick: the rules say assume_tls = false".to_owned(),
         AssumeTls::NoMatter => "leave it empty: no rule leads to a TLS port there".to_owned(),
     };
     let row = |setting: &str, value: String| [setting.to_owned(), value];

@@ -37,6 +37,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         | "reuse"
         | "proxy_protocol"
         | "present_certificate"
+        | "assume_tls"
         | "min_rate"
         | "check"
         | "check_interval"

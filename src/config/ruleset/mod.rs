@@ -293,11 +293,8 @@ impl Loader {
         for conflict in std::mem::take(&mut self.conflicts) {
             self.report_conflict(&conflict, files);
         }
-        let unused =
-            if self.is_broken || self.is_unread { Vec::new() } else { self.context.targets.unused() };
-        for position in unused {
-            let fault = Fault::new("no rule leads to this target").label("nothing uses it");
-            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
+        if !self.is_broken && !self.is_unread {
+            self.judge_targets();
         }
         let good = self.diagnostics.faults() == 0;
         let names = std::mem::take(&mut self.context.names);
@@ -339,6 +336,20 @@ impl Loader {
             tenants,
             foundation: Foundation::new(self.context),
             diagnostics: self.diagnostics,
+        }
+    }
+
+    /// Reports what is said of targets and can matter to no rule. All rules were read.
+    fn judge_targets(&mut self) {
+        let Context { targets, .. } = &self.context;
+        let unused = targets.unused().into_iter().map(|position| {
+            let fault = Fault::new("no rule leads to this target").label("nothing uses it");
+            (fault, Severity::Warning, position)
+        });
+        let idle = targets.idle_assume_tls().into_iter();
+        let idle = idle.map(|position| (target::idle_assume_tls(), Severity::Error, position));
+        for (fault, severity, position) in unused.chain(idle) {
+            self.diagnostics.push(fault.into_diagnostic(severity, self.context.place(position)));
         }
     }
 

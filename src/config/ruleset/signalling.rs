@@ -15,7 +15,9 @@ use super::keys::elsewhere;
 use super::ports;
 use super::target::{Endpoints, no_target, show};
 use super::websocket;
-use crate::rules::{CheckedPorts, CredentialUser, Numbers, OnFailedCheck, Ports, ServiceRule, Target};
+use crate::rules::{
+    CheckedPorts, CredentialUser, Endpoint, Numbers, OnFailedCheck, Ports, ServiceRule, Target,
+};
 use crate::service::Service;
 
 /// Reads a rule. `None`: the rule is off, or is wrong, which was reported.
@@ -47,7 +49,7 @@ pub(super) fn read(
     let (check, target) = (check?, target?);
     let mut ports = CheckedPorts::Unchecked(target.ports);
     if service.asks_for_certificate() {
-        let (checked, at) = check.decide(value, target.ports)?;
+        let (checked, at) = check.decide(value, &target)?;
         agree(&target, checked, at, context, lines.file);
         if let (true, Ports { tcp: Some(tcp), tls: Some(tls) }) = (checked, target.ports) {
             let (on_failed, numbers) = (check.on_failed(), check.numbers());
@@ -156,7 +158,9 @@ fn rule_target<'w>(
             Target { endpoints, ports }
         };
         let target = || host.cloned().or_else(|| no_target(value)).map(standard);
-        return on.then(|| Written { target: target(), section: None });
+        let target = on.then(target)?;
+        note_tls(service, target.as_ref().map(|target| &target.endpoints), Some(ports), context);
+        return Some(Written { target, section: None });
     }
     let wanted = "true, or a table { target = \"…\", tcp = …, tls = … }";
     let mut section = value.section(service.rule(), wanted)?;
@@ -166,11 +170,22 @@ fn rule_target<'w>(
         None => host.cloned().or_else(|| no_target(value)),
     };
     let ports = ports::read(&mut section, service, value);
+    note_tls(service, endpoints.as_ref(), ports, context);
     let target = endpoints.zip(ports).map(|(endpoints, ports)| {
         context.own.refuse_loop(written.as_ref().unwrap_or(value), &endpoints, ports);
         Target { endpoints, ports }
     });
     Some(Written { target, section: Some(section) })
+}
+
+/// Notes where telephones are led by TLS. Ports that are wrong may have been meant for it.
+fn note_tls(service: Service, endpoints: Option<&Endpoints>, ports: Option<Ports>, context: &mut Context) {
+    if let Some(endpoints) = endpoints
+        && service.asks_for_certificate()
+        && ports.is_none_or(|ports| ports.tls.is_some())
+    {
+        context.targets.note_tls(endpoints);
+    }
 }
 
 /// `check_certificate`, `on_failed_check` and `numbers` as they are written.
@@ -217,7 +232,8 @@ impl<'w> Check<'w> {
 
     /// Whether the certificate is checked, and the value that says so. `None`: the check is not possible, which was
     /// reported.
-    fn decide<'a>(&'a self, rule: &'a Value<'w>, ports: Ports) -> Option<(bool, &'a Value<'w>)> {
+    fn decide<'a>(&'a self, rule: &'a Value<'w>, target: &Target) -> Option<(bool, &'a Value<'w>)> {
+        let ports = target.ports;
         let both = ports.tcp.is_some() && ports.tls.is_some();
         let decision = match &self.written {
             Some((true, value)) if !both => {
@@ -232,9 +248,7 @@ impl<'w> Check<'w> {
             }
             Some((false, value)) => {
                 if ports.tls.is_some() {
-                    value.warn(Fault::new("TLS goes to this target without a check of the client's certificate").help(
-                        "a PBX with Assume TLS ticked would take every client for proven; untick it there",
-                    ));
+                    warn_of_unchecked(value, &target.endpoints);
                 }
                 (false, value)
             }
@@ -259,6 +273,20 @@ impl<'w> Check<'w> {
     }
 }
 
+/// Warns that TLS without the check reaches a PBX that may have *Assume TLS* ticked. A rules file can answer that a PBX has
+/// no such setting; of a list of addresses each has to be said.
+fn warn_of_unchecked(value: &Value<'_>, endpoints: &[Endpoint]) {
+    let Some(Endpoint { address, .. }) = endpoints.iter().find(|one| !one.options.lacks_assume_tls) else {
+        return;
+    };
+    let help = format!(
+        "a PBX with Assume TLS ticked would take every client for proven; untick it there. If it has no such setting, say \
+         assume_tls = false in [target.\"{}\"]",
+        show(address)
+    );
+    value.warn(Fault::new("TLS goes to this target without a check of the client's certificate").help(help));
+}
+
 fn only(ports: Ports) -> &'static str {
     if ports.tcp.is_some() { "plain" } else { "TLS" }
 }
@@ -279,7 +307,8 @@ fn rewrite_transport(section: &mut Section<'_>, service: Service, ports: Option<
     rewrite
 }
 
-/// Rules that lead to the same target with a TLS port must agree on the check.
+/// Rules that lead to the same target with a TLS port must agree on the check. `assume_tls = false` changes nothing of that: the
+/// check then only decides who may use the TLS port, and two rules that differ in that are a mistake as well.
 fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, file: u16) {
     if target.ports.tls.is_none() {
         return;
@@ -290,9 +319,18 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
     };
     let said = |checked| if checked { "with" } else { "without" };
     let message = format!("rules that lead to {} do not agree on check_certificate", show(address));
+    let mut its = target.endpoints.iter().filter(|endpoint| endpoint.address == *address);
+    let help = match its.any(|endpoint| endpoint.options.lacks_assume_tls) {
+        false => {
+            "with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would make every client proven"
+        }
+        true => {
+            "the check also decides which clients go out by TLS, so the rules must agree with assume_tls = false, too"
+        }
+    };
     let fault = Fault::new(message)
         .label(format!("{} the check", said(checked)))
         .related(context.place_of(first), format!("{} the check", said(!checked)))
-        .help("with Assume TLS the PBX takes every registration by TLS for proven; one rule without the check would make every client proven");
+        .help(help);
     at.report.add(super::Severity::Error, span, fault);
 }

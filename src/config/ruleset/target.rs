@@ -30,6 +30,8 @@ pub(super) struct Targets {
     options: HashSet<Arc<TargetOptions>, foldhash::fast::RandomState>,
     /// The options of an address without a `[target]` table.
     nothing_said: Arc<TargetOptions>,
+    /// `assume_tls` is said of some address.
+    asks_for_tls: bool,
     /// The targets of the rules files, if this is for hosts of the API.
     base: Option<Arc<Targets>>,
 }
@@ -41,7 +43,11 @@ struct Said {
     position: Position,
     /// The place of `check`, if it is set.
     check: Option<Position>,
+    /// Where `assume_tls` stands, if it does.
+    assume_tls: Option<Position>,
     used: bool,
+    /// A SIP or H.323 rule leads there by TLS.
+    by_tls: bool,
 }
 
 impl Targets {
@@ -68,9 +74,11 @@ impl Targets {
             let Some(address) = self.defined_address(&entry, names) else { continue };
             let Some(options) = options(&entry) else { continue };
             let position = position_of_key(file, &entry);
-            let check = position_of_check(file, &entry);
+            let (check, assume_tls) = (position_of_check(file, &entry), position_of_assume_tls(file, &entry));
             let options = self.shared(options);
-            self.said.insert(address, Said { options, position, check, used: false });
+            self.asks_for_tls |= assume_tls.is_some();
+            let said = Said { options, position, check, assume_tls, used: false, by_tls: false };
+            self.said.insert(address, said);
         }
         section.finish(|_| None);
     }
@@ -187,6 +195,25 @@ impl Targets {
         idle
     }
 
+    /// Notes that a SIP or H.323 rule leads to these addresses by TLS.
+    pub(super) fn note_tls(&mut self, endpoints: &[Endpoint]) {
+        for endpoint in endpoints.iter().filter(|_| self.asks_for_tls) {
+            if let Some(said) = self.said.get_mut(&endpoint.address) {
+                said.by_tls = true;
+            }
+        }
+    }
+
+    /// Each `assume_tls` that cannot matter: rules lead to its target, but none for SIP or H.323 by TLS. In the order of the
+    /// files.
+    pub(super) fn idle_assume_tls(&self) -> Vec<Position> {
+        let idle =
+            self.said.values().filter(|said| said.used && !said.by_tls).filter_map(|said| said.assume_tls);
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by_key(|position| position.order());
+        idle
+    }
+
     /// The `[target]` tables without any rule, in the order of the files.
     pub(super) fn unused(&self) -> Vec<Position> {
         let unused = self.said.values().filter(|said| !said.used).map(|said| said.position);
@@ -218,6 +245,20 @@ fn position_of_check(file: u16, entry: &Value<'_>) -> Option<Position> {
     let base = entry.report.base;
     // The value without its quotes.
     Some(Position::new(file, &(base + span.start + 1..base + span.end.saturating_sub(1))))
+}
+
+/// The key `assume_tls`.
+fn position_of_assume_tls(file: u16, entry: &Value<'_>) -> Option<Position> {
+    let DeValue::Table(table) = entry.node else { return None };
+    let span = table.get_key_value("assume_tls")?.0.span();
+    let base = entry.report.base;
+    Some(Position::new(file, &(base + span.start..base + span.end)))
+}
+
+/// What is said of an `assume_tls` that cannot matter.
+pub(super) fn idle_assume_tls() -> Fault {
+    Fault::new("`assume_tls` cannot matter here: no SIP or H.323 rule leads to a TLS port of this target")
+        .help("it says whether the PBX takes for proven what comes by TLS; leave it out, or define the TLS port in such a rule")
 }
 
 fn target_address(text: &str) -> Result<Address, Fault> {
@@ -267,6 +308,7 @@ fn options(entry: &Value<'_>) -> Option<TargetOptions> {
             value.choice(&[("", None), ("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))])
         }),
         present_certificate: section.read("present_certificate", false, Value::boolean),
+        lacks_assume_tls: !section.read("assume_tls", true, Value::boolean),
         max_message: section.read("max_message", None, |value| max_message(value).map(Some)),
         min_rate: section.read("min_rate", None, |value| min_rate(value).map(Some)),
         elsewhere_only: false,

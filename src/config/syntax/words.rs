@@ -230,7 +230,8 @@ fn colon(line: &str, start: usize, end: usize) -> Option<(usize, &str)> {
 }
 
 /// The keys of all files whose value is `true` or `false`.
-const BOOLEANS: [&str; 11] = [
+const BOOLEANS: [&str; 12] = [
+    "assume_tls",
     "check_certificate",
     "decisions",
     "enabled",

@@ -96,8 +96,8 @@ fn item_6_firewall_certificate_and_pbxs_of_the_seed() {
     assert!(noted(&plan.certificate.notes, "there is no server certificate yet"));
     for pbx in &plan.pbxs.list {
         assert_eq!(
-            (&pbx.assume_tls, pbx.reverse_proxy_address.known()),
-            (&AssumeTls::Tick, Some("172.31.31.2"))
+            (pbx.assume_tls, pbx.reverse_proxy_address.known()),
+            (AssumeTls::Tick, Some("172.31.31.2"))
         );
     }
     let pbxs: Vec<_> = plan.pbxs.list.iter().map(|pbx| pbx.address.as_str()).collect();
