@@ -18,13 +18,20 @@ use crate::rules::{Preset, PresetPath};
 use crate::service::Service;
 
 /// The presets that are in the binary.
-const SHIPPED: [(&str, &str); 6] = [
+const SHIPPED: [(&str, &str); 13] = [
     ("innovaphone-pbx.toml", include_str!("../../../rules/presets/innovaphone-pbx.toml")),
     ("innovaphone-soap.toml", include_str!("../../../rules/presets/innovaphone-soap.toml")),
     ("innovaphone-operator.toml", include_str!("../../../rules/presets/innovaphone-operator.toml")),
     ("innovaphone-oauth2.toml", include_str!("../../../rules/presets/innovaphone-oauth2.toml")),
     ("innovaphone-mypbx.toml", include_str!("../../../rules/presets/innovaphone-mypbx.toml")),
     ("innovaphone-ap.toml", include_str!("../../../rules/presets/innovaphone-ap.toml")),
+    ("asterisk.toml", include_str!("../../../rules/presets/asterisk.toml")),
+    ("asterisk-phoneprov.toml", include_str!("../../../rules/presets/asterisk-phoneprov.toml")),
+    ("freeswitch.toml", include_str!("../../../rules/presets/freeswitch.toml")),
+    ("freeswitch-verto.toml", include_str!("../../../rules/presets/freeswitch-verto.toml")),
+    ("3cx.toml", include_str!("../../../rules/presets/3cx.toml")),
+    ("3cx-provisioning.toml", include_str!("../../../rules/presets/3cx-provisioning.toml")),
+    ("kamailio.toml", include_str!("../../../rules/presets/kamailio.toml")),
 ];
 
 /// The name of the folder of the shipped presets in messages.
