@@ -48,6 +48,7 @@ mod metrics;
 mod names;
 mod one_form;
 mod paths;
+mod pbx_pages;
 mod proxy_protocol;
 mod realms;
 mod reload;

@@ -51,6 +51,12 @@ impl Kamailio {
         Self::run_with(domain, |ports, dir, modules| ephemeral(domain, secret, ports, (dir, modules)))
     }
 
+    /// Starts one with a configuration from elsewhere: of two ports, of the folder with `server.crt` and `server.key`, and of the
+    /// folder of the modules.
+    pub fn of_page(domain: &str, config: impl Fn([u16; 2], &Path, &str) -> String) -> Self {
+        Self::run_with(domain, config)
+    }
+
     /// `asked` is the condition under which it asks for a password.
     fn run(domain: &str, outside: Option<(u16, u16)>, demands: bool, asked: &str) -> Self {
         Self::run_with(domain, |ports, dir, modules| {

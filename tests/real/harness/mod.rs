@@ -14,6 +14,7 @@ mod manager;
 mod namespace;
 mod nginx;
 mod node;
+pub mod pjsip;
 mod portward;
 mod python;
 pub mod sip;
