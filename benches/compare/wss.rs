@@ -88,7 +88,7 @@ pub(crate) fn idle(bench: &Bench<'_>) -> Result<Samples, Failure> {
     })
 }
 
-/// Measures each proxy that can do it, once warmed up.
+/// Measures each proxy that can do the work, after a warm-up.
 fn rounds(
     bench: &Bench<'_>,
     measure: impl Fn(&(Doors, Process), usize) -> Result<Vec<f64>, Failure>,

@@ -366,7 +366,7 @@ fn old_targets_and_pipelining_clients() {
 /// A target that authenticates the connection: every request on it counts as sent by the logged-in user. A stranger's
 /// requests never come on that connection. The logged-in client keeps it for all its requests.
 #[test]
-fn a_login_on_a_connection_is_nobody_elses() {
+fn a_login_on_a_connection_is_for_one_client_alone() {
     within(60, || {
         let target = Target::scripted(|conn| {
             let mut user: Option<String> = None;

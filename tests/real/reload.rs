@@ -189,7 +189,7 @@ fn sigterm_lets_a_download_finish_and_takes_nobody_new() {
 /// A request may be on its way when Portward stops. A client that has just connected gets a second to send it. A client
 /// that sends nothing is told apart from a scanner.
 #[test]
-fn who_has_just_come_may_still_ask() {
+fn a_client_that_has_just_connected_may_still_ask() {
     within(60, || {
         let target = Target::named("here");
         let portward = Portward::with_rules(&rules(&target, true));

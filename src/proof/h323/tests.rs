@@ -138,7 +138,7 @@ fn what_else_a_registration_claims_is_seen() {
 
 /// Issue 15, A7: calls and RAS messages of `ckl`, whose endpoint is `ep1`, and of another user.
 #[test]
-fn who_speaks_for_another_is_seen() {
+fn a_message_that_speaks_for_another_is_seen() {
     use crate::inspect::Inspect;
     use crate::inspect::h323::{Inspector, MESSAGE_LIMIT};
     let confirmed = Reply { endpoints: vec!["ep1".to_owned()], ..Reply::default() };

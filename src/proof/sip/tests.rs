@@ -135,7 +135,7 @@ fn a_registration_has_a_name_and_it_is_the_same_in_to() {
 }
 
 #[test]
-fn a_phone_speaks_in_a_call_as_whom_the_pbx_has_called() {
+fn a_phone_speaks_in_a_call_under_the_called_address() {
     let mut verified = verified();
     let hear = |verified: &mut Verified, method: &str, from: &str, to: &str| {
         let text = request_text(method, from, to, "");

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_403_is_call_barring_for_whom_has_registered() {
+    fn a_403_is_call_barring_for_a_registered_user() {
         let mut talk = Talk::default();
         talk.answers(401, "REGISTER", 1, CHALLENGE);
         // Credentials that the PBX does not check prove no user.

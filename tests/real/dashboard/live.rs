@@ -228,7 +228,7 @@ fn the_curves_move_and_agree_with_the_api() {
 
 /// With many clients of one request each the daemon can only estimate the busiest. So none of them is shown.
 #[test]
-fn who_was_busiest_is_shown_only_if_it_is_known() {
+fn the_busiest_are_shown_only_if_they_are_known() {
     within(120, || {
         let busy = Busy::start();
         let clients = busy.ports();

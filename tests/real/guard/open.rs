@@ -57,7 +57,7 @@ fn they_are_closed_but_for_those_that_a_pbx_has_confirmed() {
 
 /// Nothing more is answered on the connection that brought the last offence.
 #[test]
-fn who_lists_himself_on_one_connection_is_closed() {
+fn a_client_that_is_listed_on_its_connection_is_closed() {
     within(60, || {
         let web = Target::named("here");
         let portward = judged(&rules(web.port(), 9, 9, 9)).start();

@@ -143,7 +143,7 @@ fn w3_an_office_may_send_its_rate_times_its_names() {
 }
 
 #[test]
-fn w3_who_is_allowed_has_no_rate() {
+fn w3_an_allowed_address_has_no_rate() {
     within(60, || {
         let pbx = pbx("pbx");
         let allow = "[\"127.0.0.0/8\"]";

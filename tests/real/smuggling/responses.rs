@@ -420,7 +420,7 @@ struct Said {
 }
 
 #[test]
-fn hostile_targets_poison_nobody() {
+fn hostile_targets_poison_no_client() {
     within(110, || {
         let said = Arc::new(Mutex::new(Said::default()));
         let script = Arc::clone(&said);

@@ -151,7 +151,7 @@ async fn item_32_a_slow_body_ends_and_a_slow_target_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn item_32_who_waits_for_100_is_not_slow_and_who_does_not_wait_is() {
+async fn item_32_a_client_that_waits_for_100_is_not_slow_and_another_is() {
     let stage = begin_at(1_000_000, 500, true);
     assert_eq!(failure(stage).await, (Failure::TargetTimeout, RESPONSE.as_secs()));
     let stage = begin_at(1_000_000, 500, true);
