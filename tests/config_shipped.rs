@@ -93,6 +93,67 @@ fn every_shipped_file_is_clean() {
     table(&folder.path().to_string_lossy());
 }
 
+/// What users need is reached at the PBX's own ports, and what administers the PBX is not reached at all.
+#[test]
+fn item_5_presets_of_other_pbxs_leave_their_administration_inside() {
+    for (preset, served, inside) in [
+        (
+            "asterisk",
+            &[("/ws", "8088/8089")][..],
+            &[
+                "/",
+                "/ari/channels",
+                "/manager",
+                "/rawman",
+                "/mxml",
+                "/amanager",
+                "/httpstatus",
+                "/static/a",
+                "/media/x",
+                "/phoneprov/a.cfg",
+            ][..],
+        ),
+        (
+            "asterisk-phoneprov",
+            &[("/phoneprov/000000000000.cfg", "8088/8089")],
+            &["/", "/ws", "/ari", "/manager"],
+        ),
+        ("freeswitch", &[("/ws", "5066/7443")], &["/", "/verto", "/RPC2", "/api/status"]),
+        ("freeswitch-verto", &[("/verto", "8081/8082")], &["/", "/ws", "/RPC2", "/webapi/status"]),
+        (
+            "3cx",
+            &[
+                ("/webclient/api/Login/GetAccessToken", "-/443"),
+                ("/ws/webclient", "-/443"),
+                ("/MyPhone/MPWebService.asmx", "-/443"),
+                ("/connect/token", "-/443"),
+            ],
+            &[
+                "/",
+                "/xapi/v1/Users",
+                "/callcontrol/100",
+                "/provisioning/x/y.xml",
+                "/ws/other",
+                "/connect/authorize",
+            ],
+        ),
+        ("3cx-provisioning", &[("/provisioning/x/y.xml", "-/443")], &["/", "/webclient", "/xapi/v1/Users"]),
+        ("kamailio", &[("/ws", "80/443")], &["/", "/RPC", "/xhttp_pi", "/xcap-root/a"]),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("[[host]]\nname = \"a.b\"\ntarget = \"172.31.31.2\"\npreset = [{preset:?}]\n");
+        std::fs::write(folder.path().join("a.toml"), text).expect("a file");
+        let table = table(&folder.path().to_string_lossy());
+        let host = host(&table, "a.b");
+        for (path, ports) in served {
+            assert_eq!(http(host, path), format!("172.31.31.2:{ports}"), "{preset} {path}");
+        }
+        for path in inside {
+            assert_eq!(http(host, path), "nowhere", "{preset} {path}");
+        }
+    }
+}
+
 #[test]
 fn the_reference_network_is_complete() {
     let table = table("rules/examples/dvl-ckl2.net.toml");
