@@ -57,7 +57,7 @@ fn the_readme_and_the_help_name_exactly_the_stages_of_the_script() {
 #[test]
 fn every_command_line_with_a_stage_names_one_that_there_is() {
     let mut known = stages();
-    known.extend(["--help", "--upgrade", "[STAGE…]"].map(str::to_owned));
+    known.extend(["--help", "--upgrade", "--no-upgrade", "[STAGE…]"].map(str::to_owned));
     let mut count = 0;
     for page in ["README.md", "CONTRIBUTING.md", "docs/design/structure.md", ".ci/run"] {
         for rest in read(page).split("scripts/test ").skip(1) {

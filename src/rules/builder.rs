@@ -236,9 +236,9 @@ impl Builder {
         }
         let set = self.table.paths.add_set(own);
         let demands_login = shortest_login.is_some();
-        let longest_head = if in_whole { shortest_login.unwrap_or(usize::MAX) } else { usize::MAX };
+        let heads_up_to = if in_whole { shortest_login.unwrap_or(usize::MAX) } else { usize::MAX };
         let default = default.map(|default| self.table.paths.add_single(default)).is_some();
-        OwnPaths { set, default, in_whole, demands_login, longest_head }
+        OwnPaths { set, default, in_whole, demands_login, heads_up_to }
     }
 
     /// A path in compared form. `None`: no request can have this path.
@@ -276,7 +276,7 @@ impl Builder {
             let Some(entry) = table.paths.get(rule) else { continue };
             let treatment = usize::try_from(entry.treatment).ok().and_then(|at| table.treatments.get(at));
             let whole = entry.captures
-                || entry.text.len() > own.longest_head
+                || entry.text.len() > own.heads_up_to
                 || treatment.is_some_and(|treatment| treatment.strip || treatment.login.is_some());
             let step = |text| match Naming::of(text).filter(|_| entry.captures) {
                 Some(naming) => Step::Captured(naming),
@@ -325,7 +325,7 @@ struct OwnPaths {
     /// Some rule demands a login.
     demands_login: bool,
     /// Rules longer than this match whole segments only, because a shorter rule demands a login.
-    longest_head: usize,
+    heads_up_to: usize,
 }
 
 /// The length of the shortest path that a rule matches. `len` is the length of the rule's text.

@@ -73,7 +73,7 @@ struct Observer {
 impl Observer {
     fn new() -> Self {
         Self {
-            verifier: TargetVerifier::new(VerifyBy::Nobody),
+            verifier: TargetVerifier::new(VerifyBy::Nothing),
             seen: Mutex::default(),
             signed: Mutex::default(),
         }

@@ -220,7 +220,9 @@ impl ClientTrust {
         };
         let verified = self.verify(&certificate, intermediates, now).or_else(|cause| match cause {
             // A certificate in the store itself needs no CA.
-            Error::CaUsedAsEndEntity if self.own.iter().any(|own| own == leaf) => self.itself(leaf, now),
+            Error::CaUsedAsEndEntity if self.own.iter().any(|own| own == leaf) => {
+                self.check_listed(leaf, now)
+            }
             cause => Err(cause),
         });
         match verified {
@@ -228,10 +230,10 @@ impl ClientTrust {
                 Names::of(leaf).map_or(CertificateStatus::Unusable(Cause::Unreadable), CertificateStatus::Ok)
             }
             Err(Error::CertExpired { not_after: time, .. }) => {
-                self.by_whom(&certificate, intermediates, time, CertificateStatus::Expired)
+                self.if_once_trusted(&certificate, intermediates, time, CertificateStatus::Expired)
             }
             Err(Error::CertNotValidYet { not_before: time, .. }) => {
-                self.by_whom(&certificate, intermediates, time, CertificateStatus::NotYetValid)
+                self.if_once_trusted(&certificate, intermediates, time, CertificateStatus::NotYetValid)
             }
             Err(Error::CertRevoked) => CertificateStatus::Revoked,
             Err(Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension) => {
@@ -242,7 +244,7 @@ impl ClientTrust {
     }
 
     /// `outdated`, if a trusted CA vouched for the certificate while it was valid.
-    fn by_whom(
+    fn if_once_trusted(
         &self,
         certificate: &EndEntityCert<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -278,7 +280,7 @@ impl ClientTrust {
     }
 
     /// Checks a device's self-signed certificate.
-    fn itself(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    fn check_listed(&self, leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
         let facts = Facts::of(leaf).ok_or(Error::BadDer)?;
         let unix = |time: OffsetDateTime| {
             UnixTime::since_unix_epoch(std::time::Duration::from_secs(

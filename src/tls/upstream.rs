@@ -147,7 +147,7 @@ impl UpstreamTls {
         let (judge, names) = match settings.judged {
             VerifiedBy::ByPin(pin) => (VerifyBy::Pin(pin), NAMES_PINNED),
             VerifiedBy::ByTrust => (VerifyBy::Trust(Arc::clone(&self.anchors)), NAMES),
-            VerifiedBy::NotAtAll => (VerifyBy::Nobody, NAMES),
+            VerifiedBy::NotAtAll => (VerifyBy::Nothing, NAMES),
         };
         let builder = client_builder()
             .dangerous()

@@ -24,7 +24,7 @@ pub(super) enum VerifyBy {
     /// The trusted certificates.
     Trust(Arc<Anchors>),
     /// Nothing is verified.
-    Nobody,
+    Nothing,
 }
 
 /// `upstream.trust`, loaded.
@@ -58,17 +58,17 @@ impl Anchors {
 /// The verifier of one client configuration.
 #[derive(Debug)]
 pub(super) struct TargetVerifier {
-    judge: VerifyBy,
+    by: VerifyBy,
     checks: Checks,
 }
 
 impl TargetVerifier {
-    pub(super) fn new(judge: VerifyBy) -> Self {
-        let strength = match judge {
+    pub(super) fn new(by: VerifyBy) -> Self {
+        let strength = match by {
             VerifyBy::Trust(_) => Strength::Usual,
-            VerifyBy::Pin(_) | VerifyBy::Nobody => Strength::Any,
+            VerifyBy::Pin(_) | VerifyBy::Nothing => Strength::Any,
         };
-        Self { judge, checks: Checks::new(strength) }
+        Self { by, checks: Checks::new(strength) }
     }
 
     /// The result of a TLS 1.2 signature check.
@@ -92,8 +92,8 @@ impl TargetVerifier {
     }
 
     fn enough(&self, possession: Possession) -> Result<Possession, Error> {
-        match (&self.judge, possession) {
-            (VerifyBy::Nobody, _) | (_, Possession::Proven) => Ok(possession),
+        match (&self.by, possession) {
+            (VerifyBy::Nothing, _) | (_, Possession::Proven) => Ok(possession),
             (VerifyBy::Pin(_) | VerifyBy::Trust(_), Possession::Unproven) => Err(unverifiable()),
         }
     }
@@ -108,14 +108,14 @@ impl ServerCertVerifier for TargetVerifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let anchors = match &self.judge {
-            VerifyBy::Nobody => return Ok(ServerCertVerified::assertion()),
+        let anchors = match &self.by {
+            VerifyBy::Nothing => return Ok(ServerCertVerified::assertion()),
             VerifyBy::Pin(pin) if fingerprint(leaf) == *pin => return Ok(ServerCertVerified::assertion()),
             VerifyBy::Pin(_) => return Err(CertificateError::ApplicationVerificationFailure.into()),
             VerifyBy::Trust(anchors) => anchors,
         };
         if anchors.own.iter().any(|own| own == leaf) {
-            return itself(leaf, name, now);
+            return check_listed(leaf, name, now);
         }
         match &anchors.webpki {
             Some(webpki) => webpki.verify_server_cert(leaf, intermediates, name, ocsp, now),
@@ -143,7 +143,7 @@ impl ServerCertVerifier for TargetVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.checks.schemes();
-        if matches!(self.judge, VerifyBy::Nobody) {
+        if matches!(self.by, VerifyBy::Nothing) {
             schemes.extend(UNVERIFIABLE);
             schemes.extend([SignatureScheme::ECDSA_SHA1_Legacy, SignatureScheme::RSA_PKCS1_SHA1]);
         }
@@ -152,7 +152,7 @@ impl ServerCertVerifier for TargetVerifier {
 }
 
 /// Checks name and validity of a certificate that is in the trust store itself.
-fn itself(
+fn check_listed(
     leaf: &CertificateDer<'_>,
     name: &ServerName<'_>,
     now: UnixTime,

@@ -57,7 +57,7 @@ impl ConnectionWanted<'_> {
     /// Whether a failure shows nothing about the address. That is so in three cases. TLS failed for a name that the
     /// client has chosen. Or the PROXY header told the target which client it was for, and the target may refuse that
     /// client only. Or the host may not lead to this machine, but other hosts may.
-    fn is_to_blame_for(&self, cause: Cause, endpoint: &Endpoint) -> bool {
+    fn says_nothing_of_address(&self, cause: Cause, endpoint: &Endpoint) -> bool {
         if cause == Cause::Loop {
             return endpoint.options.elsewhere_only;
         }
@@ -259,7 +259,7 @@ impl Dialer<'_> {
         self.targets.missed(address, cause);
         // Another attempt waits for longer and will find out.
         let is_cut_short = cause == Cause::TimedOut && tcp_timeout < self.timeout;
-        if !is_cut_short && cause.casts_doubt() && !wanted.is_to_blame_for(cause, endpoint) {
+        if !is_cut_short && cause.casts_doubt() && !wanted.says_nothing_of_address(cause, endpoint) {
             self.health.missed(address, cause, begun);
         }
         Err((cause, is_cut_short))

@@ -87,7 +87,7 @@ fn trusting(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(VerifyBy::Nobody)))
+        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(VerifyBy::Nothing)))
         .with_no_client_auth()
 }
 

@@ -55,7 +55,7 @@ fn client(
         .with_protocol_versions(&[version])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(VerifyBy::Nobody)))
+        .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(VerifyBy::Nothing)))
         .with_client_cert_resolver(resolver);
     config.resumption = Resumption::in_memory_sessions(8);
     Arc::new(config)
