@@ -57,7 +57,7 @@ pub struct Snapshot {
     /// Our own listening addresses.
     pub listeners: Vec<SocketAddr>,
     /// The state of the files of certificates, keys and trust when they were read.
-    pub look: FilesState,
+    pub files_state: FilesState,
     /// The diagnostics about portward.toml, the rules and the overrides, from when they were read.
     said: Arc<Diagnostics>,
     /// The diagnostics about certificates, keys and trust.
@@ -277,7 +277,7 @@ impl Snapshot {
     }
 
     fn with(config: Arc<Config>, table: Arc<Table>, occasion: Occasion<'_, Self>) -> (Self, Diagnostics) {
-        let look = FilesState::at(&config, &table);
+        let files_state = FilesState::at(&config, &table);
         let (server_tls, shown) =
             ServerTls::load(&config.tls, occasion.of(|before| Some(&*before.server_tls)));
         let (upstream_tls, trusted) =
@@ -322,7 +322,7 @@ impl Snapshot {
             client_trusts: Arc::new(client_trusts),
             login_files: Arc::new(login_files),
             listeners: Vec::new(),
-            look,
+            files_state,
             said: Arc::default(),
             found: found.clone(),
             gone,

@@ -242,7 +242,7 @@ fn decided(
 ) -> Result<(String, HttpAction), (Reason, bool)> {
     let decision = decide::http(table, came_by, host.as_bytes(), path.as_bytes(), &mut Scratch::default());
     decision
-        .map(|d| (d.rule.path.to_owned(), d.outcome))
+        .map(|d| (d.rule.path.to_owned(), d.action))
         .map_err(|refusal| (refusal.reason, refusal.host.is_some()))
 }
 

@@ -86,9 +86,7 @@ fn a_host_costs_little_and_a_decision_nothing() {
 
     let mut scratch = Scratch::default();
     let mut decide = |host: &[u8], path: &[u8]| {
-        decide::http(&table, Transport::Tls, host, path, &mut scratch)
-            .map(|d| d.outcome)
-            .map_err(|r| r.reason)
+        decide::http(&table, Transport::Tls, host, path, &mut scratch).map(|d| d.action).map_err(|r| r.reason)
     };
     let requests: [(&[u8], &[u8]); 5] = [
         (b"PBX-000007.customers.example.net:443", b"/PBX0/APPS/app/1/x"),

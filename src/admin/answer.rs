@@ -54,7 +54,7 @@ impl Answer {
     /// A stream of server-sent events. It ends when `feed` ends, when the reader goes, or when the reader's token or
     /// session is no longer valid.
     pub(super) fn events(asked: &Asked<'_>, feed: impl Feed) -> Self {
-        let place = match asked.followers.place(asked.admitted.may) {
+        let place = match asked.followers.place(asked.admitted.rights) {
             Ok(place) => place,
             Err(why) => return Self::wrong(StatusCode::SERVICE_UNAVAILABLE, &why),
         };

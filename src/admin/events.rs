@@ -103,9 +103,9 @@ impl Followers {
     ///
     /// # Errors
     /// All places are taken. The text says which.
-    pub(super) fn place(&self, may: Option<TokenRights>) -> Result<Followed, String> {
+    pub(super) fn place(&self, rights: Option<TokenRights>) -> Result<Followed, String> {
         let taken = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
-        let of_reading = match may {
+        let of_reading = match rights {
             Some(TokenRights::Change) => None,
             Some(TokenRights::Read) | None => Some(taken(&self.reading).map_err(|_| {
                 format!("{READING} programs that only read follow already, which is the most; try again when one has gone")
@@ -184,7 +184,7 @@ mod tests {
 
     fn admitted() -> Admitted {
         let caller = Caller::Socket { user: None };
-        Admitted { caller, may: None, ends: CancellationToken::new(), until: None }
+        Admitted { caller, rights: None, ends: CancellationToken::new(), until: None }
     }
 
     /// A feed that counts.

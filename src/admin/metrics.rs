@@ -75,9 +75,9 @@ fn decisions(text: &mut Text, totals: &Totals) {
     let help = "Decisions, one a request (HTTP) or a connection (others), by what became of them.";
     text.family("portward_decisions_total", Kind::Counter, help);
     for service in Service::ALL {
-        for verdict in DecisionKind::ALL {
-            let labels = [("service", service.name()), ("outcome", verdict.name())];
-            text.sample(&labels, totals.decisions(service, verdict));
+        for kind in DecisionKind::ALL {
+            let labels = [("service", service.name()), ("outcome", kind.name())];
+            text.sample(&labels, totals.decisions(service, kind));
         }
     }
     let help = "Requests and connections that were refused or ended, by the reason.";

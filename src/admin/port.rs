@@ -133,9 +133,9 @@ async fn converse(connection: TcpStream, client: SocketAddr, place: ConnectionSl
         let snapshot = grounds.shared.snapshot.load();
         (snapshot.config.admin.certificate.is_some(), snapshot.admin_tls.clone())
     };
-    let way = CameBy::Port { client, here, is_tls: is_certified };
+    let came_by = CameBy::Port { client, here, is_tls: is_certified };
     match (is_certified, tls) {
-        (false, _) => serve::converse(connection, way, place, grounds).await,
+        (false, _) => serve::converse(connection, came_by, place, grounds).await,
         (true, Some(tls)) => {
             let handshake = TlsAcceptor::from(tls).accept(connection);
             let shaken = tokio::select! {
@@ -143,7 +143,7 @@ async fn converse(connection: TcpStream, client: SocketAddr, place: ConnectionSl
                 () = place.overdue() => None,
             };
             if let Some(stream) = shaken {
-                serve::converse(stream, way, place, grounds).await;
+                serve::converse(stream, came_by, place, grounds).await;
             }
         }
         // A reload has just removed the certificate.

@@ -40,7 +40,7 @@ pub(super) struct Grounds {
 /// Answers the requests that come on `connection`.
 pub(super) async fn converse(
     connection: impl AsyncRead + AsyncWrite + Unpin,
-    way: CameBy,
+    came_by: CameBy,
     place: ConnectionSlot,
     grounds: Grounds,
 ) {
@@ -48,7 +48,7 @@ pub(super) async fn converse(
         place.set(Turn::Asks);
         // HEAD gets only the head of a stream (RFC 9110 section 9.3.2).
         let has_content = request.method() != Method::HEAD;
-        let answer = answer(request, way, &place, &grounds).await;
+        let answer = answer(request, came_by, &place, &grounds).await;
         let follows = has_content && answer.is_followed();
         place.set(if follows { Turn::Follows } else { Turn::Takes });
         let answer = if place.is_wanted() && !follows { answer.with_close() } else { answer };
@@ -67,13 +67,13 @@ pub(super) async fn converse(
 
 async fn answer(
     request: Request<Incoming>,
-    way: CameBy,
+    came_by: CameBy,
     place: &ConnectionSlot,
     grounds: &Grounds,
 ) -> Answer {
     let (head, body) = request.into_parts();
     let Grounds { shared, control, followers, access } = grounds;
-    let admitted = match access.admit(way, &head, v1::right(&head), shared) {
+    let admitted = match access.admit(came_by, &head, v1::right(&head), shared) {
         Ok(admitted) => admitted,
         Err(refusal) => return refusal,
     };
@@ -83,7 +83,7 @@ async fn answer(
     };
     place.set(Turn::Answers);
     let (head, body, admitted) = (&head, &body[..], &admitted);
-    v1::answer(&Asked { shared, control, followers, access, way, admitted, head, body }).await
+    v1::answer(&Asked { shared, control, followers, access, came_by, admitted, head, body }).await
 }
 
 /// The body, if it comes in time and is not too long. If its length is declared, the length is checked before the body

@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let mut all_granted = true;
     for url in &urls {
         let explanation = looked_up(explain(&grounds, url, &client));
-        all_granted &= explanation.outcome() == Admission::Yes;
+        all_granted &= explanation.admission() == Admission::Yes;
         if args.json {
             terminal::print_line(explanation.to_json())
         } else {

@@ -107,8 +107,8 @@ impl Protocol for H323 {
             waits = registration.requests;
         }
         let policy = EndpointPolicy {
-            standing: LoginResults::of(connected.client, &connected.held),
-            held: connected.held,
+            login_results: LoginResults::of(connected.client, &connected.held_route),
+            held_route: connected.held_route,
             registering,
             gatekeepers: Vec::new(),
             verified: self.verified,

@@ -190,8 +190,8 @@ impl Protocol for Ldap {
     fn watch(self, _: First, connected: Connected<'_>) -> Gate<BindPolicy> {
         let answers = connected.answers();
         let policy = BindPolicy {
-            standing: LoginResults::of(connected.client, &connected.held),
-            held: connected.held,
+            login_results: LoginResults::of(connected.client, &connected.held_route),
+            held_route: connected.held_route,
             written: false,
             failed: 0,
         };
@@ -219,8 +219,8 @@ impl Protocol for Ldap {
 /// Judges later binds on a connection.
 #[derive(Debug)]
 pub(super) struct BindPolicy {
-    held: Arc<HeldRoute>,
-    standing: LoginResults,
+    held_route: Arc<HeldRoute>,
+    login_results: LoginResults,
     /// A refusal was logged. One line a connection is enough.
     written: bool,
     /// How many logins the directory has refused.
@@ -235,7 +235,7 @@ impl BindPolicy {
             let subject =
                 Subject::Signalling { who, verb, name: bind.user(), certificate: "", unproven: None };
             let ended = Ending::because(Stage::Relay, Responsible::Policy, reason).uncounted();
-            self.standing.report(&snapshot.config).refused(subject, ended);
+            self.login_results.report(&snapshot.config).refused(subject, ended);
         }
         BindAction::Refuse
     }
@@ -243,22 +243,22 @@ impl BindPolicy {
 
 impl LdapPolicy for BindPolicy {
     fn judge(&mut self, bind: &Bind) -> BindAction {
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
-        if let Some(ended) = self.held.moved(&snapshot.table) {
+        if let Some(ended) = self.held_route.moved(&snapshot.table) {
             return BindAction::End(ended);
         }
         match bind.wants() {
             // Applications bind, search, and bind again as the user that they have found (contract section 3).
             Wants::NoDomain => BindAction::Pass,
-            Wants::Host(domain) => match self.held.judge(&snapshot.table, domain) {
+            Wants::Host(domain) => match self.held_route.judge(&snapshot.table, domain) {
                 LaterName::Same | LaterName::Nowhere(_) => BindAction::Pass,
                 LaterName::Other | LaterName::Moved(_) => self.refuse(&snapshot, bind, Reason::OtherTarget),
             },
             // An anonymous bind stays on this connection if a first anonymous bind would have led to the same place.
             Wants::Anonymous => {
                 let default = snapshot.config.default_hosts.ldap.as_deref().unwrap_or_default();
-                match self.held.judge(&snapshot.table, default.as_bytes()) {
+                match self.held_route.judge(&snapshot.table, default.as_bytes()) {
                     LaterName::Same => BindAction::Pass,
                     _ => self.refuse(&snapshot, bind, Reason::NoName),
                 }
@@ -268,17 +268,17 @@ impl LdapPolicy for BindPolicy {
     }
 
     fn answers_root_dse(&self) -> bool {
-        self.standing.shared().snapshot.load().config.ldap_root_dse
+        self.login_results.shared().snapshot.load().config.ldap_root_dse
     }
 
     fn login_failed(&mut self) {
         self.failed += 1;
-        self.standing.failed();
+        self.login_results.failed();
     }
 
     fn login_succeeded(&mut self, name: &[u8]) {
         if !name.is_empty() {
-            self.standing.confirmed(name);
+            self.login_results.confirmed(name);
         }
     }
 }

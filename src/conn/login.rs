@@ -34,34 +34,34 @@ impl Login<'_> {
         match (response.status, self.credentials) {
             (401, _) => self.refused(response, head),
             (_, Some(Credentials::Digest(_))) => {
-                let standing = self.standing();
+                let results = self.login_results();
                 let next = values(response, head, b"authentication-info").filter_map(next_nonce);
-                next.for_each(|nonce| standing.gave(nonce));
+                next.for_each(|nonce| results.gave(nonce));
             }
             _ => {}
         }
     }
 
     fn refused(&self, response: &Response, head: &[u8]) {
-        let standing = self.standing();
+        let results = self.login_results();
         // This must be asked before the nonces of this answer are noted.
         let guessed = match self.credentials {
             Some(Credentials::Basic) => true,
-            Some(Credentials::Digest(nonce)) => standing.has_given(nonce),
+            Some(Credentials::Digest(nonce)) => results.has_given(nonce),
             Some(Credentials::Other) | None => false,
         };
         let mut stale = false;
         for challenge in values(response, head, b"www-authenticate").flat_map(challenges) {
             stale |= challenge.stale;
-            standing.gave(challenge.nonce);
+            results.gave(challenge.nonce);
         }
         // `stale` is about Digest's nonces. A wrong password in HTTP basic is wrong all the same.
         if guessed && (!stale || self.credentials == Some(Credentials::Basic)) {
-            standing.failed();
+            results.failed();
         }
     }
 
-    fn standing(&self) -> LoginResults {
+    fn login_results(&self) -> LoginResults {
         let doors = Doors::of(self.endpoints, self.ports);
         LoginResults::of_request(self.shared, self.exemption, self.told, doors)
     }

@@ -41,7 +41,7 @@ impl Doors {
     }
 
     /// The first door, which identifies the PBX.
-    pub(super) fn place(&self) -> u64 {
+    pub(super) fn pbx(&self) -> u64 {
         self.0.first().copied().unwrap_or_default()
     }
 
@@ -60,15 +60,15 @@ pub(super) struct LoginResults {
 }
 
 impl LoginResults {
-    /// The standing of a connection to one target.
-    pub(super) fn of(client: &Client, held: &HeldRoute) -> Self {
+    /// For a connection to one target.
+    pub(super) fn of(client: &Client, held_route: &HeldRoute) -> Self {
         let shared = client.worker.shared.clone();
         let exemption = client.permit.exemption().clone();
         let told = Told::from(&client.facts);
-        Self { shared, exemption, told, doors: Doors::of_rule(held.rule()) }
+        Self { shared, exemption, told, doors: Doors::of_rule(held_route.rule()) }
     }
 
-    /// The standing of one HTTP request.
+    /// For one HTTP request.
     pub(super) fn of_request(
         shared: &Arc<Shared>,
         exemption: &Arc<Exemption>,
@@ -104,8 +104,8 @@ impl LoginResults {
     }
 
     /// The number that identifies the PBX when names are counted.
-    pub(super) fn place(&self) -> u64 {
-        self.doors.place()
+    pub(super) fn pbx(&self) -> u64 {
+        self.doors.pbx()
     }
 
     /// The client has committed an offence that is not to be logged.
@@ -117,7 +117,7 @@ impl LoginResults {
 
     /// The PBX has confirmed a registration or a bind of `name`. `name` is the user alone.
     pub(super) fn confirmed(&self, name: &[u8]) {
-        self.shared.guard.confirm(self.told.about.client, &self.exemption, self.place(), name);
+        self.shared.guard.confirm(self.told.about.client, &self.exemption, self.pbx(), name);
     }
 
     /// The PBX has given the client a nonce.

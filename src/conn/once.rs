@@ -41,7 +41,7 @@ use crate::stats::OpenAtTarget;
 struct Linked<W> {
     target: Leg,
     reached: Option<OpenAtTarget>,
-    held: Arc<HeldRoute>,
+    held_route: Arc<HeldRoute>,
     watch: W,
 }
 
@@ -168,19 +168,19 @@ impl<P: Protocol> Forwarded<'_, P> {
         let destination = Destination { route, name: &name, only };
         match destination.connect(client, snapshot, protocol.subject(&asked)).await {
             Ok(target) => {
-                let held = Arc::new(HeldRoute::new(&route));
+                let held_route = Arc::new(HeldRoute::new(&route));
                 let connected = Connected {
                     client,
                     shared: &client.worker.shared,
                     snapshot,
                     route: &route,
-                    held: held.clone(),
+                    held_route: held_route.clone(),
                     max_message: target.max_message,
                     address: target.key.address,
                     local: target.leg.stream.tcp().and_then(|tcp| tcp.local_addr().ok()),
                 };
                 let watch = protocol.watch(asked, connected);
-                Ok(Box::new(Linked { target: target.leg, reached: target.reached, held, watch }))
+                Ok(Box::new(Linked { target: target.leg, reached: target.reached, held_route, watch }))
             }
             Err(ending) => {
                 let refused = Refused { protocol: &protocol, asked: Some(&asked), ending };
@@ -302,7 +302,7 @@ async fn start_tls(
 
 /// Relays messages both ways until the end.
 async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch>>) -> End {
-    let Linked { target, reached, held, watch } = &mut *linked;
+    let Linked { target, reached, held_route, watch } = &mut *linked;
     let shared = client.worker.shared.clone();
     let patience = {
         let limits = &shared.snapshot.load().config.limits;
@@ -310,7 +310,7 @@ async fn relay<P: Protocol>(client: &mut Client, mut linked: Box<Linked<P::Watch
     };
     let [_, before] = client.live.bytes();
     let front = client.front.clone();
-    let hosts = [Some(held.host()), front.as_deref().map(|front| &*front.host)];
+    let hosts = [Some(held_route.host()), front.as_deref().map(|front| &*front.host)];
     let meter = client.live.toward(reached.as_ref());
     let mut withdrawal = withdrawn_of(&shared, hosts, &client.live);
     let withdrawn = |watch: &P::Watch, cx: &mut Context<'_>| withdrawal.poll_of(P::tenant(watch), cx);

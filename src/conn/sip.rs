@@ -229,9 +229,9 @@ impl Protocol for Sip {
         if route.checked && !route.proven {
             first.cert.fails();
         }
-        let place = || Doors::of_rule(rule_of(route.host, route.service).as_ref()).place();
+        let pbx = || Doors::of_rule(rule_of(route.host, route.service).as_ref()).pbx();
         let by_credential = self.proving.as_ref().and_then(|proving| proving.proven()).map(Proven::user);
-        if let Some(turned) = screen.count_user(head, message, place, route.proven, by_credential) {
+        if let Some(turned) = screen.count_user(head, message, pbx, route.proven, by_credential) {
             return self.turn_away(first, turned, asking, back);
         }
         match length_inside(&own, request, rewrites(&route, came_by), &self.changes) {
@@ -270,7 +270,7 @@ impl Protocol for Sip {
     }
 
     fn watch(self, first: First, connected: Connected<'_>) -> SipWatch<RegistrationPolicy> {
-        let Connected { client, shared, snapshot, route, held, max_message, address: target, local } =
+        let Connected { client, shared, snapshot, route, held_route, max_message, address: target, local } =
             connected;
         let came_by = client.facts.transport();
         let address = snapshot.config.sip.public_address(came_by);
@@ -284,8 +284,8 @@ impl Protocol for Sip {
             None => Recording::new(tokens, host, address, is_tls),
         });
         let policy = RegistrationPolicy {
-            standing: LoginResults::of(client, &held),
-            held,
+            login_results: LoginResults::of(client, &held_route),
+            held_route,
             verified: self.verified,
             target,
             cert: first.cert,

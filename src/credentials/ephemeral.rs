@@ -57,7 +57,7 @@ impl<'a> Ephemeral<'a> {
     }
 
     /// The validity at `now` of a genuine credential. `longest`: the longest allowed lifetime in seconds.
-    pub fn standing(&self, now: u64, longest: u64) -> Validity {
+    pub fn validity(&self, now: u64, longest: u64) -> Validity {
         if self.expires < now {
             return Validity::Expired;
         }
@@ -178,7 +178,7 @@ mod tests {
     fn w5_expired_good_and_too_long_are_told_apart() {
         let now = 1_700_000_000;
         let day = 86_400;
-        for (expires, standing) in [
+        for (expires, validity) in [
             (1, Validity::Expired),
             (now - 1, Validity::Expired),
             (now, Validity::Good),
@@ -189,8 +189,8 @@ mod tests {
         ] {
             let username = format!("{expires}:a");
             let read = Ephemeral::read(username.as_bytes()).unwrap();
-            assert_eq!(read.standing(now, day), standing, "{expires}");
+            assert_eq!(read.validity(now, day), validity, "{expires}");
         }
-        assert_eq!(Ephemeral::read(b"5:a").unwrap().standing(0, u64::MAX), Validity::Good);
+        assert_eq!(Ephemeral::read(b"5:a").unwrap().validity(0, u64::MAX), Validity::Good);
     }
 }

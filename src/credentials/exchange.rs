@@ -123,7 +123,7 @@ impl BroughtCredential {
         if !read.is_genuine(self.password.as_bytes(), secrets) {
             return Err(ExchangeRefusal::Wrong);
         }
-        match read.standing(now, longest) {
+        match read.validity(now, longest) {
             Validity::Good => {}
             Validity::Expired => return Err(ExchangeRefusal::Expired),
             Validity::TooLong => return Err(ExchangeRefusal::Wrong),

@@ -65,8 +65,8 @@ impl Remembered {
         Self { keyed, parts: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// The mark of a login: of the users, and of the field as it came.
-    pub fn mark(&self, of: UsersOf<'_>, logins: &Logins, field: &[u8]) -> LoginDigest {
+    /// The digest of a login: of the users, and of the field as it came.
+    pub fn digest(&self, of: UsersOf<'_>, logins: &Logins, field: &[u8]) -> LoginDigest {
         let (kind, name) = match of {
             UsersOf::Tenant(id) => (b"t", id.as_bytes()),
             UsersOf::File(path) => (b"f", path),
@@ -81,24 +81,24 @@ impl Remembered {
     }
 
     /// The user of a login, if it was right a moment ago.
-    pub fn user(&self, mark: &LoginDigest, now: Instant) -> Option<Arc<str>> {
-        let part = self.shard(mark);
-        let right = part.get(mark)?;
+    pub fn user(&self, digest: &LoginDigest, now: Instant) -> Option<Arc<str>> {
+        let part = self.shard(digest);
+        let right = part.get(digest)?;
         (now.saturating_duration_since(right.at) < REMEMBERED).then(|| Arc::clone(&right.user))
     }
 
     /// Notes a right login. If there is no room, the oldest one is removed.
-    pub fn note(&self, mark: LoginDigest, user: Arc<str>, now: Instant) {
-        let mut part = self.shard(&mark);
-        if part.len() >= PART_LIMIT && !part.contains_key(&mark) {
+    pub fn note(&self, digest: LoginDigest, user: Arc<str>, now: Instant) {
+        let mut part = self.shard(&digest);
+        if part.len() >= PART_LIMIT && !part.contains_key(&digest) {
             part.retain(|_, right| now.saturating_duration_since(right.at) < REMEMBERED);
             if part.len() >= PART_LIMIT
-                && let Some(oldest) = part.iter().min_by_key(|(_, right)| right.at).map(|(mark, _)| *mark)
+                && let Some(oldest) = part.iter().min_by_key(|(_, right)| right.at).map(|(digest, _)| *digest)
             {
                 part.remove(&oldest);
             }
         }
-        part.insert(mark, Right { at: now, user });
+        part.insert(digest, Right { at: now, user });
     }
 
     /// The number of remembered logins.
@@ -111,9 +111,9 @@ impl Remembered {
         self.len() == 0
     }
 
-    fn shard(&self, mark: &LoginDigest) -> MutexGuard<'_, HashMap<LoginDigest, Right>> {
+    fn shard(&self, digest: &LoginDigest) -> MutexGuard<'_, HashMap<LoginDigest, Right>> {
         let [first, ..] = &self.parts;
-        let number = mark.0.first().map_or(0, |octet| usize::from(*octet) % PARTS);
+        let number = digest.0.first().map_or(0, |octet| usize::from(*octet) % PARTS);
         self.parts.get(number).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,11 +133,11 @@ mod tests {
         let remembered = Remembered::new(&[1; 32]);
         let (some, none) = (logins(&[LINE]), logins(&[]));
         let (now, field) = (Instant::now(), b"Basic YTpi");
-        let mark = remembered.mark(UsersOf::Tenant("XYZ"), &some, field);
-        remembered.note(mark, "a".into(), now);
+        let digest = remembered.digest(UsersOf::Tenant("XYZ"), &some, field);
+        remembered.note(digest, "a".into(), now);
         let user = |of, logins: &Logins, field: &[u8], later| {
-            let mark = remembered.mark(of, logins, field);
-            remembered.user(&mark, now + Duration::from_secs(later)).map(|user| user.to_string())
+            let digest = remembered.digest(of, logins, field);
+            remembered.user(&digest, now + Duration::from_secs(later)).map(|user| user.to_string())
         };
         assert_eq!(user(UsersOf::Tenant("XYZ"), &some, field, 299).as_deref(), Some("a"));
         assert_eq!(user(UsersOf::Tenant("XYZ"), &some, field, 300), None);
@@ -150,22 +150,23 @@ mod tests {
     #[test]
     fn two_processes_have_two_keys() {
         let some = logins(&[LINE]);
-        let mark = |remembered: Remembered| remembered.mark(UsersOf::Tenant("XYZ"), &some, b"Basic YTpi");
-        assert_ne!(mark(Remembered::new(&[1; 32])), mark(Remembered::new(&[2; 32])));
+        let digest = |remembered: Remembered| remembered.digest(UsersOf::Tenant("XYZ"), &some, b"Basic YTpi");
+        assert_ne!(digest(Remembered::new(&[1; 32])), digest(Remembered::new(&[2; 32])));
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_go() {
         let (remembered, some, now) = (Remembered::new(&[1; 32]), logins(&[LINE]), Instant::now());
         let user: Arc<str> = "a".into();
-        let mark = |n: u32| remembered.mark(UsersOf::Tenant("XYZ"), &some, &n.to_be_bytes());
+        let digest = |n: u32| remembered.digest(UsersOf::Tenant("XYZ"), &some, &n.to_be_bytes());
         let most = u32::try_from(PARTS * PART_LIMIT).unwrap();
         for n in 0..2 * most {
-            remembered.note(mark(n), user.clone(), now + Duration::from_micros(n.into()));
+            remembered.note(digest(n), user.clone(), now + Duration::from_micros(n.into()));
         }
         assert!(remembered.len() <= PARTS * PART_LIMIT);
         assert!(
-            remembered.user(&mark(0), now).is_none() && remembered.user(&mark(2 * most - 1), now).is_some()
+            remembered.user(&digest(0), now).is_none()
+                && remembered.user(&digest(2 * most - 1), now).is_some()
         );
     }
 }

@@ -83,7 +83,7 @@ pub struct Verifier {
 /// An attempt without a result yet. Dropping it makes its place free.
 #[derive(Debug)]
 pub struct Pending {
-    verdict: oneshot::Receiver<PasswordCheck>,
+    result: oneshot::Receiver<PasswordCheck>,
     gives_way: Arc<AtomicBool>,
 }
 
@@ -98,7 +98,7 @@ impl Future for Pending {
     type Output = PasswordCheck;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PasswordCheck> {
-        Pin::new(&mut self.verdict).poll(cx).map(|verdict| verdict.unwrap_or(PasswordCheck::Busy))
+        Pin::new(&mut self.result).poll(cx).map(|result| result.unwrap_or(PasswordCheck::Busy))
     }
 }
 
@@ -127,9 +127,9 @@ struct Job {
 
 impl Job {
     fn of(attempt: Attempt) -> (Self, Pending) {
-        let (told, verdict) = oneshot::channel();
+        let (told, result) = oneshot::channel();
         let gives_way = Arc::<AtomicBool>::default();
-        let pending = Pending { verdict, gives_way: Arc::clone(&gives_way) };
+        let pending = Pending { result, gives_way: Arc::clone(&gives_way) };
         (Self { who: attempt.who.into(), attempt, told, gives_way }, pending)
     }
 }

@@ -153,7 +153,7 @@ pub enum Challenge {
         /// The file.
         file: PathBuf,
         /// Whether the file exists.
-        held: Presence,
+        presence: Presence,
     },
 }
 
@@ -220,7 +220,7 @@ impl Explanation {
     }
 
     /// The answer in one word. A refusal is certain even if other facts are unknown.
-    pub fn outcome(&self) -> Admission {
+    pub fn admission(&self) -> Admission {
         match &self.verdict {
             Verdict::Rejected { .. } | Verdict::Answered(Answer::Nothing | Answer::Unavailable)
                 if !self.may_be_answered_from_disk() =>
@@ -235,7 +235,7 @@ impl Explanation {
     /// The unknown fact, about the client or about a file.
     pub fn unknown(&self) -> Option<Unsure> {
         let challenge = match &self.challenge {
-            Some(Challenge::Webroot { file, held: Presence::Unknown(why) }) => {
+            Some(Challenge::Webroot { file, presence: Presence::Unknown(why) }) => {
                 Some(Unsure::Challenge { file: file.clone(), why: why.clone() })
             }
             _ => None,
@@ -244,7 +244,7 @@ impl Explanation {
     }
 
     fn may_be_answered_from_disk(&self) -> bool {
-        matches!(&self.challenge, Some(Challenge::Webroot { held: Presence::Unknown(_), .. }))
+        matches!(&self.challenge, Some(Challenge::Webroot { presence: Presence::Unknown(_), .. }))
     }
 
     /// The file that answers this request if it exists. The caller has to look for it.
@@ -257,13 +257,13 @@ impl Explanation {
 
     /// Adds the result of looking for [`Self::challenge_file`].
     pub fn found(&mut self, found: Presence) {
-        let Some(Challenge::Webroot { file, held }) = &mut self.challenge else { return };
+        let Some(Challenge::Webroot { file, presence }) = &mut self.challenge else { return };
         if found == Presence::Yes {
             self.verdict = Verdict::Document { file: file.clone() };
             self.rule = None;
             self.remedy = None;
         }
-        *held = found;
+        *presence = found;
     }
 }
 

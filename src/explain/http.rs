@@ -156,8 +156,8 @@ fn acme(grounds: &Grounds<'_>, ask: &Ask<'_>, by_rules: Explanation) -> Explanat
         },
         Acme::Webroot(folder) => {
             let file: PathBuf = folder.join(FOLDER).join(token);
-            let held = Presence::Unknown("nobody has looked".to_owned());
-            Explanation { challenge: Some(Challenge::Webroot { file, held }), ..by_rules }
+            let presence = Presence::Unknown("nobody has looked".to_owned());
+            Explanation { challenge: Some(Challenge::Webroot { file, presence }), ..by_rules }
         }
     }
 }

@@ -22,7 +22,7 @@ impl Explanation {
             | Verdict::Document { .. } => "answer",
             Verdict::Rejected { .. } => "reject",
         };
-        match (self.outcome(), self.unknown()) {
+        match (self.admission(), self.unknown()) {
             (Admission::Unknown, Some(unknown)) => {
                 put("decision", "unknown".into());
                 put("otherwise", decision.into());
@@ -58,7 +58,7 @@ impl Explanation {
             }
             Verdict::Rejected { reason, why } => {
                 put("reason", reason.name().into());
-                if self.outcome() == Admission::No {
+                if self.admission() == Admission::No {
                     put("why", why.to_string().into());
                 }
             }
@@ -84,8 +84,8 @@ impl Explanation {
         if let Some(proof) = &self.proof {
             put("certificate", json!({ "proven": proof.proven, "why": proof.to_string() }));
         }
-        if let Some(Challenge::Webroot { file, held }) = &self.challenge {
-            put("acme", json!({ "file": file.display().to_string(), "exists": exists(held) }));
+        if let Some(Challenge::Webroot { file, presence }) = &self.challenge {
+            put("acme", json!({ "file": file.display().to_string(), "exists": exists(presence) }));
         }
         if let Some(host) = &self.host {
             put("host", json!({ "name": host.name, "tenant": host.tenant, "at": host.at.to_string() }));
@@ -107,8 +107,8 @@ const fn status(answer: Answer) -> Option<u16> {
     }
 }
 
-const fn exists(held: &Presence) -> Option<bool> {
-    match held {
+const fn exists(presence: &Presence) -> Option<bool> {
+    match presence {
         Presence::Yes => Some(true),
         Presence::No => Some(false),
         Presence::Unknown(_) => None,

@@ -63,18 +63,18 @@ pub struct Question {
 
 impl Question {
     /// The question about a decision. `None`: there is none.
-    pub fn of(grounds: &Grounds<'_>, seen: &PastDecision<'_>) -> Option<Self> {
-        let asked = match seen.subject {
+    pub fn of(grounds: &Grounds<'_>, past: &PastDecision<'_>) -> Option<Self> {
+        let asked = match past.subject {
             Subject::Unknown => None,
-            Subject::Http { host, method, target, .. } => seen.page(grounds, (host, method, target)),
-            Subject::Signalling { who, verb, name, .. } => match seen.service {
-                Service::Sip => seen.phone(grounds, who, verb),
-                Service::Ldap => seen.bind(who, verb, name),
-                Service::H323 => seen.endpoint(who, verb, name),
+            Subject::Http { host, method, target, .. } => past.page(grounds, (host, method, target)),
+            Subject::Signalling { who, verb, name, .. } => match past.service {
+                Service::Sip => past.phone(grounds, who, verb),
+                Service::Ldap => past.bind(who, verb, name),
+                Service::H323 => past.endpoint(who, verb, name),
                 Service::Http => None,
             },
         };
-        asked.map(|asked| Self { cert: seen.certificate(), ..asked })
+        asked.map(|asked| Self { cert: past.certificate(), ..asked })
     }
 
     /// The question as an object. Empty fields are left out.

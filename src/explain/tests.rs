@@ -317,7 +317,7 @@ fn item_23_what_could_not_be_asked_is_no_yes() {
         let listing = Listing::Unknown("no Portward answers".to_owned());
         let from = Some(From { address: address.parse().unwrap(), listing });
         let explanation = answer(&given, url, &Client { from, ..Client::default() });
-        assert_eq!(explanation.outcome(), outcome, "{address} {url}");
+        assert_eq!(explanation.admission(), outcome, "{address} {url}");
     }
 }
 
@@ -347,17 +347,17 @@ fn item_23_challenges_have_an_answer_of_their_own() {
         let file = explanation.challenge_file().expect("a challenge").clone();
         assert!(file.ends_with("acme/.well-known/acme-challenge/aZ0-_"), "{}", file.display());
         assert_eq!(
-            explanation.outcome(),
+            explanation.admission(),
             Admission::Unknown,
             "{url}: the caller has not looked for the file"
         );
         explanation.found(Presence::Unknown("permission denied".to_owned()));
-        assert_eq!(explanation.outcome(), Admission::Unknown, "{url}");
+        assert_eq!(explanation.admission(), Admission::Unknown, "{url}");
         explanation.found(Presence::No);
-        assert_eq!(explanation.outcome(), by_rules, "{url}");
+        assert_eq!(explanation.admission(), by_rules, "{url}");
         explanation.found(Presence::Yes);
         assert_eq!(
-            (explanation.outcome(), &explanation.verdict),
+            (explanation.admission(), &explanation.verdict),
             (Admission::Yes, &Verdict::Document { file })
         );
     }
@@ -383,7 +383,7 @@ fn what_answers_itself_is_a_yes_only_to_options() {
     let given = loaded("");
     for (method, outcome) in [("OPTIONS", Admission::Yes), ("PUBLISH", Admission::No)] {
         let explanation = answer(&given, &format!("sip:a@dvl-ckl2.net;method={method}"), &Client::default());
-        assert_eq!(explanation.outcome(), outcome, "{method}");
+        assert_eq!(explanation.admission(), outcome, "{method}");
         assert!(matches!(explanation.verdict, Verdict::Answered(Answer::Methods | Answer::Unavailable)));
     }
 }
@@ -399,7 +399,7 @@ fn item_6_a_yes_is_none_if_the_overrides_are_not_known() {
         ("https://nobody.example/", Admission::No),
     ] {
         let explanation = explain(&grounds, &Url::parse(url).unwrap(), &Client::default());
-        assert_eq!(explanation.outcome(), outcome, "{url}");
+        assert_eq!(explanation.admission(), outcome, "{url}");
         let unsure = "an administrator may have enabled or disabled the host: it cannot be read";
         assert_eq!(explanation.unknown().unwrap().to_string(), unsure);
     }

@@ -16,7 +16,7 @@ impl fmt::Display for Text<'_> {
         let Self(explanation) = self;
         f.write_str(&explanation.url)?;
         match explanation.unknown() {
-            Some(unknown) if explanation.outcome() == Admission::Unknown => {
+            Some(unknown) if explanation.admission() == Admission::Unknown => {
                 write!(f, " unknown: {unknown}\n  else   {}", Way(&explanation.verdict))?;
             }
             _ => Way(&explanation.verdict).fmt(f)?,
@@ -33,15 +33,15 @@ impl fmt::Display for Text<'_> {
         if let Some(proof) = &explanation.proof {
             write!(f, "\n  cert    {proof}")?;
         }
-        if let Some(Challenge::Webroot { file, held }) = &explanation.challenge {
+        if let Some(Challenge::Webroot { file, presence }) = &explanation.challenge {
             let file = file.display();
-            match held {
+            match presence {
                 Presence::Yes => write!(f, "\n  acme    tls.acme_webroot has {file}")?,
                 Presence::No => write!(f, "\n  acme    tls.acme_webroot has no {file}, so the rules decide")?,
                 Presence::Unknown(_) => {}
             }
         }
-        if let (Some(unsure), Admission::No) = (&explanation.unsure, explanation.outcome()) {
+        if let (Some(unsure), Admission::No) = (&explanation.unsure, explanation.admission()) {
             write!(f, "\n  and     {unsure}")?;
         }
         if let Some(host) = &explanation.host {

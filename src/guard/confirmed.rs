@@ -34,10 +34,10 @@ struct Name {
 }
 
 impl Confirmed {
-    /// A PBX has confirmed `name` at `place` for `who`. Names that differ only in their spelling count as one name. A
+    /// A PBX has confirmed `name` at `pbx` for `who`. Names that differ only in their spelling count as one name. A
     /// text without letters and digits is no name.
-    pub(super) fn note(&self, who: CountedAddress, place: u64, name: &[u8], now: u32) {
-        let Some(digest) = self.digest(place, name) else { return };
+    pub(super) fn note(&self, who: CountedAddress, pbx: u64, name: &[u8], now: u32) {
+        let Some(digest) = self.digest(pbx, name) else { return };
         if self.by_address.len() >= ADDRESSES {
             self.sweep(now);
             if self.by_address.len() >= ADDRESSES {
@@ -58,10 +58,10 @@ impl Confirmed {
         }
     }
 
-    /// The digest of `name` at `place`. `None`: it has no letters or digits.
-    pub(super) fn digest(&self, place: u64, name: &[u8]) -> Option<u64> {
+    /// The digest of `name` at `pbx`. `None`: it has no letters or digits.
+    pub(super) fn digest(&self, pbx: u64, name: &[u8]) -> Option<u64> {
         let name = name::normal(name);
-        (!name.is_empty()).then(|| self.hasher.hash_one((place, name)))
+        (!name.is_empty()).then(|| self.hasher.hash_one((pbx, name)))
     }
 
     /// Whether the name with this digest was confirmed for `who` within the last hour.
@@ -105,7 +105,7 @@ mod tests {
             confirmed.note(who, 7, name.as_bytes(), 10);
         }
         assert_eq!(confirmed.names(who, 10), 2);
-        let digest = |place, name: &str| confirmed.digest(place, name.as_bytes()).unwrap();
+        let digest = |pbx, name: &str| confirmed.digest(pbx, name.as_bytes()).unwrap();
         assert!(confirmed.knows(who, digest(7, "A"), 3_609) && !confirmed.knows(who, digest(7, "A"), 3_610));
         assert!(!confirmed.knows(who, digest(8, "a"), 10) && !confirmed.knows(who, digest(7, "c"), 10));
         assert_eq!(confirmed.digest(7, b"-"), None);

@@ -116,7 +116,7 @@ pub struct User<'a> {
     /// The client's address.
     pub address: IpAddr,
     /// The number that identifies the PBX, as in [`Guard::confirm`].
-    pub place: u64,
+    pub pbx: u64,
     /// The user alone, without a domain.
     pub name: &'a [u8],
     /// Whether a certificate or a credential proves the name.
@@ -241,10 +241,10 @@ impl Guard {
     }
 
     /// A PBX has confirmed a registration or a bind of `name` for `address`, on the connection with this exemption.
-    /// `name` is the user alone. `place` identifies the PBX, because clients may know one PBX by several host names.
-    pub fn confirm(&self, address: IpAddr, exemption: &Exemption, place: u64, name: &[u8]) {
+    /// `name` is the user alone. `pbx` identifies the PBX, because clients may know one PBX by several host names.
+    pub fn confirm(&self, address: IpAddr, exemption: &Exemption, pbx: u64, name: &[u8]) {
         exemption.confirm();
-        self.confirmed.note(address.into(), place, name, unix_now());
+        self.confirmed.note(address.into(), pbx, name, unix_now());
     }
 
     /// How many names PBXs have confirmed for `address` within the last hour.
@@ -263,12 +263,12 @@ impl Guard {
         self.requests.of_address(who, factor, rate)
     }
 
-    /// Counts a SIP request of the user called `name` at `place` (`limits.sip_requests_per_user`), if the user is
+    /// Counts a SIP request of the user called `name` at `pbx` (`limits.sip_requests_per_user`), if the user is
     /// proven or a PBX has confirmed the name for `address` within the last hour. `false`: the rate is exceeded.
     pub fn takes_request_of(&self, user: User<'_>, policy: &Policy) -> bool {
         let Some(rate) = policy.connections.sip_requests_per_user else { return true };
-        let User { address, place, name, is_proven } = user;
-        let Some(digest) = self.confirmed.digest(place, name) else { return true };
+        let User { address, pbx, name, is_proven } = user;
+        let Some(digest) = self.confirmed.digest(pbx, name) else { return true };
         let is_known = is_proven || self.confirmed.knows(address.into(), digest, unix_now());
         !is_known || self.requests.of_user(digest, rate)
     }

@@ -46,7 +46,7 @@ impl Requests {
         self.addresses.take(&who, factor, rate)
     }
 
-    /// Counts a request of a user, by the digest of place and name. `false`: the rate is exceeded.
+    /// Counts a request of a user, by the digest of PBX and name. `false`: the rate is exceeded.
     pub(super) fn of_user(&self, user: u64, rate: RequestRate) -> bool {
         self.users.take(&user, 1, rate)
     }

@@ -25,7 +25,7 @@ pub struct Account {
     /// `pvt_tree`: the accounts above this one. The root comes first and the parent last.
     pub tree: Vec<Box<str>>,
     /// The place of the document in the file.
-    pub spot: TextPosition,
+    pub position: TextPosition,
 }
 
 /// The content of a file.
@@ -72,7 +72,7 @@ struct Reading<'t> {
 
 impl<'t> Reading<'t> {
     fn remark(&self, part: &str, text: impl Into<String>) -> Remark {
-        Remark { spot: self.places.of_part(part), text: text.into() }
+        Remark { position: self.places.of_part(part), text: text.into() }
     }
 
     fn error(&mut self, part: &str, text: impl Into<String>) {
@@ -165,8 +165,8 @@ impl<'t> Reading<'t> {
             let at = fields.get("pvt_tree").map_or(whole, |raw| raw.get());
             return self.error(at, format!("the account {id} stands above itself"));
         }
-        let spot = self.places.of_part(whole);
-        self.found.list.push(Account { id, name, realm, enabled, tree, spot });
+        let position = self.places.of_part(whole);
+        self.found.list.push(Account { id, name, realm, enabled, tree, position });
     }
 
     fn id(&mut self, id: Option<(Value, &str)>, whole: &str) -> Option<Box<str>> {
@@ -249,8 +249,8 @@ impl<'t> Reading<'t> {
         let mut ids: HashMap<String, Box<str>> = HashMap::new();
         let mut names: HashMap<Box<str>, Box<str>> = HashMap::new();
         let mut realms: HashMap<Box<str>, Box<str>> = HashMap::new();
-        list.retain_mut(|Account { id, name, realm, spot, .. }| {
-            let mut warn = |text: String| warnings.push(Remark { spot: *spot, text });
+        list.retain_mut(|Account { id, name, realm, position, .. }| {
+            let mut warn = |text: String| warnings.push(Remark { position: *position, text });
             match ids.get(&id.to_ascii_lowercase()) {
                 Some(first) if first == id => {
                     warn(format!("the account {id} is there twice: the second one is left out"));
@@ -258,7 +258,7 @@ impl<'t> Reading<'t> {
                 }
                 Some(first) => {
                     let text = format!("the accounts {first} and {id} differ only in case");
-                    errors.push(Remark { spot: *spot, text });
+                    errors.push(Remark { position: *position, text });
                     return false;
                 }
                 None => drop(ids.insert(id.to_ascii_lowercase(), id.clone())),
@@ -276,7 +276,7 @@ impl<'t> Reading<'t> {
             }
             true
         });
-        warnings.sort_by_key(|warning| warning.spot);
+        warnings.sort_by_key(|warning| warning.position);
     }
 }
 
@@ -310,8 +310,8 @@ mod tests {
         );
         let rows = read(&rows).unwrap().list;
         let plain = |accounts: Vec<Account>| {
-            let spot = TextPosition { line: 0, column: 0 };
-            accounts.into_iter().map(|account| Account { spot, ..account }).collect::<Vec<_>>()
+            let position = TextPosition { line: 0, column: 0 };
+            accounts.into_iter().map(|account| Account { position, ..account }).collect::<Vec<_>>()
         };
         let one = plain(one);
         assert_eq!((&plain(list), &plain(rows)), (&one, &one));
@@ -334,7 +334,8 @@ mod tests {
             accounts.list.iter().map(shown).collect::<Vec<_>>(),
             ["a Some(\"A\") None true []", "d None Some(\"d.example\") false []", "e None None true [\"a\"]",]
         );
-        let told: Vec<_> = accounts.warnings.iter().map(|one| (one.spot.line, one.text.as_str())).collect();
+        let told: Vec<_> =
+            accounts.warnings.iter().map(|one| (one.position.line, one.text.as_str())).collect();
         let parts = [
             "b is deleted",
             "type user",

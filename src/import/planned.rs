@@ -100,7 +100,7 @@ struct Planning<'k> {
 
 impl Planning<'_> {
     fn warn(&mut self, account: &Account, text: String) {
-        self.plan.warnings.push(Remark { spot: account.spot, text });
+        self.plan.warnings.push(Remark { position: account.position, text });
     }
 
     fn take(&mut self, account: &Account) {

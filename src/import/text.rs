@@ -19,14 +19,14 @@ pub struct TextPosition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The place.
-    pub spot: TextPosition,
+    pub position: TextPosition,
     /// A sentence.
     pub text: String,
 }
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.spot.line, self.spot.column, self.text)
+        write!(f, "{}:{}: {}", self.position.line, self.position.column, self.text)
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn syntax(text: &str, error: &serde_json::Error) -> Remark {
     }
     let said = error.to_string();
     let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-    Remark { spot: Places::of(text).at(at), text: format!("this is not JSON: {said}") }
+    Remark { position: Places::of(text).at(at), text: format!("this is not JSON: {said}") }
 }
 
 #[cfg(test)]

@@ -187,9 +187,9 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
         Err(refusal) => {
             Routed { host: refusal.host, rule: None, login: None, then: Then::Refuse(refusal.into()) }
         }
-        Ok(HttpDecision { host, rule, outcome }) => {
+        Ok(HttpDecision { host, rule, action }) => {
             let (login, then) = match demand(host, &rule, ask) {
-                Ok(login) => (login, then(rules, ask, (host, rule, outcome))),
+                Ok(login) => (login, then(rules, ask, (host, rule, action))),
                 Err(InTheClear) if ask.only_reads => {
                     (None, Then::Redirect { location: https_url(rules, ask) })
                 }
@@ -205,9 +205,9 @@ pub fn route<'t>(rules: &Rules<'t>, ask: &Ask<'_>, scratch: &mut Scratch) -> Rou
 fn then<'t>(
     rules: &Rules<'t>,
     ask: &Ask<'_>,
-    (host, rule, outcome): (Host<'t>, HttpMatch<'t>, HttpAction),
+    (host, rule, action): (Host<'t>, HttpMatch<'t>, HttpAction),
 ) -> Then<'t> {
-    let HttpAction::Forward { transport, port } = outcome else {
+    let HttpAction::Forward { transport, port } = action else {
         return Then::Redirect { location: https_url(rules, ask) };
     };
     if let Some(exchange) = rule.exchange() {

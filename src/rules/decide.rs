@@ -32,7 +32,7 @@ pub struct HttpDecision<'t> {
     /// The rule that matches.
     pub rule: HttpMatch<'t>,
     /// What happens to the request.
-    pub outcome: HttpAction,
+    pub action: HttpAction,
 }
 
 /// What happens to a request that has a rule.
@@ -134,8 +134,8 @@ pub fn http<'t>(
         rule.require_tenant().map_err(refused)?;
     }
     if rule.redirect_https && came_by == Transport::Plain {
-        return Ok(HttpDecision { host, rule, outcome: HttpAction::RedirectHttps });
+        return Ok(HttpDecision { host, rule, action: HttpAction::RedirectHttps });
     }
     let (transport, port) = ports::choose(came_by, rule.ports).ok_or(refused(Reason::NoService))?;
-    Ok(HttpDecision { host, rule, outcome: HttpAction::Forward { transport, port } })
+    Ok(HttpDecision { host, rule, action: HttpAction::Forward { transport, port } })
 }

@@ -66,13 +66,13 @@ impl Server {
     /// certificate and its key are two files. Files that could not be read are tried again at each look, because a
     /// change of permissions may leave no trace on the file.
     async fn watch_files(&self) {
-        let (mut last, mut refused) = (self.shared.snapshot.load().look, None);
+        let (mut last, mut refused) = (self.shared.snapshot.load().files_state, None);
         loop {
             tokio::time::sleep(GLANCE).await;
             let (now, is_known) = {
                 let snapshot = self.shared.snapshot.load();
                 let now = FilesState::at(&snapshot.config, &snapshot.table);
-                (now, now == snapshot.look && !snapshot.can_read_more())
+                (now, now == snapshot.files_state && !snapshot.can_read_more())
             };
             let at_rest = std::mem::replace(&mut last, now) == now;
             if is_known || !at_rest || refused == Some(now) {

@@ -66,8 +66,8 @@ impl Drop for Token {
 }
 
 /// The prefixes tell people, and scanners for published secrets, what a token is for.
-fn fresh(may: TokenRights) -> Token {
-    Token::fresh(match may {
+fn fresh(rights: TokenRights) -> Token {
+    Token::fresh(match rights {
         TokenRights::Change => "pw-admin-",
         TokenRights::Read => "pw-read-",
     })
@@ -176,24 +176,24 @@ impl AdminTokens {
         let inside = self.inside();
         let change = is_same(&inside.change.text, shown).then_some((TokenRights::Change, &inside.change));
         let read = inside.read.as_ref().filter(|read| is_same(&read.text, shown));
-        let (may, token) = change.or(read.map(|read| (TokenRights::Read, read)))?;
-        Some((may, token.ends.clone()))
+        let (rights, token) = change.or(read.map(|read| (TokenRights::Read, read)))?;
+        Some((rights, token.ends.clone()))
     }
 
     /// The token itself. The token that only reads is made at the first call for it.
     ///
     /// # Errors
     /// A new token cannot be stored.
-    pub fn show(&self, may: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
+    pub fn show(&self, rights: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
         {
             let inside = self.inside();
-            match (may, &inside.read) {
+            match (rights, &inside.read) {
                 (TokenRights::Change, _) => return Ok(inside.change.text.clone()),
                 (TokenRights::Read, Some(read)) => return Ok(read.text.clone()),
                 (TokenRights::Read, None) => {}
             }
         }
-        self.renew(may, state)
+        self.renew(rights, state)
     }
 
     /// Replaces the token by a new one. The old one is invalid from now on. The new one is stored before it is in
@@ -201,14 +201,14 @@ impl AdminTokens {
     ///
     /// # Errors
     /// The new token cannot be stored. Then the old one stays in force.
-    pub fn renew(&self, may: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
+    pub fn renew(&self, rights: TokenRights, state: &Path) -> io::Result<Zeroizing<String>> {
         let mut inside = self.inside();
         let (token, text) = {
-            let token = fresh(may);
+            let token = fresh(rights);
             let text = token.text.clone();
             (token, text)
         };
-        match may {
+        match rights {
             TokenRights::Change => {
                 put(state, &text, inside.read.as_ref().map(|token| &token.text))?;
                 inside.change = token;
@@ -248,12 +248,12 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    fn shown(tokens: &AdminTokens, may: TokenRights, state: &Path) -> String {
-        tokens.show(may, state).unwrap().to_string()
+    fn shown(tokens: &AdminTokens, rights: TokenRights, state: &Path) -> String {
+        tokens.show(rights, state).unwrap().to_string()
     }
 
-    fn may(tokens: &AdminTokens, token: &str) -> Option<TokenRights> {
-        tokens.judge(token.as_bytes()).map(|(may, _)| may)
+    fn rights(tokens: &AdminTokens, token: &str) -> Option<TokenRights> {
+        tokens.judge(token.as_bytes()).map(|(rights, _)| rights)
     }
 
     #[test]
@@ -269,11 +269,11 @@ mod tests {
         assert_eq!(fs::read_to_string(file(&state)).unwrap(), format!("{change}\n{read}\n"));
         let again = AdminTokens::of(&state);
         assert_eq!(
-            (may(&again, &change), may(&again, &read)),
+            (rights(&again, &change), rights(&again, &read)),
             (Some(TokenRights::Change), Some(TokenRights::Read))
         );
         for wrong in ["", "pw-admin-", &change[1..], &format!("{change} "), &change.to_uppercase()] {
-            assert_eq!(may(&again, wrong), None, "{wrong:?}");
+            assert_eq!(rights(&again, wrong), None, "{wrong:?}");
         }
     }
 
@@ -282,15 +282,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path();
         let tokens = AdminTokens::of(state);
-        let [change, read] = [TokenRights::Change, TokenRights::Read].map(|may| shown(&tokens, may, state));
+        let [change, read] =
+            [TokenRights::Change, TokenRights::Read].map(|rights| shown(&tokens, rights, state));
         let (_, ends) = tokens.judge(change.as_bytes()).unwrap();
         let new = tokens.renew(TokenRights::Change, state).unwrap();
         assert!(ends.is_cancelled());
-        assert_eq!((may(&tokens, &change), may(&tokens, &new)), (None, Some(TokenRights::Change)));
-        assert_eq!(may(&tokens, &read), Some(TokenRights::Read));
+        assert_eq!((rights(&tokens, &change), rights(&tokens, &new)), (None, Some(TokenRights::Change)));
+        assert_eq!(rights(&tokens, &read), Some(TokenRights::Read));
         tokens.renew(TokenRights::Read, state).unwrap();
         assert_eq!(
-            (may(&tokens, &read), may(&AdminTokens::of(state), &new)),
+            (rights(&tokens, &read), rights(&AdminTokens::of(state), &new)),
             (None, Some(TokenRights::Change))
         );
     }
@@ -306,7 +307,7 @@ mod tests {
             let aside = tokens.keep(state).unwrap().unwrap();
             assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
             let token = shown(&tokens, TokenRights::Change, state);
-            assert_eq!(may(&AdminTokens::of(state), &token), Some(TokenRights::Change));
+            assert_eq!(rights(&AdminTokens::of(state), &token), Some(TokenRights::Change));
         }
         fs::remove_file(file(state)).unwrap();
         let elsewhere = state.join("mounted later");
@@ -316,6 +317,6 @@ mod tests {
         assert!(tokens.renew(TokenRights::Change, state).is_err(), "nothing takes its place");
         fs::write(&elsewhere, format!("{long}\n")).unwrap();
         assert_eq!(tokens.keep(state).unwrap(), None);
-        assert_eq!(may(&tokens, &long), Some(TokenRights::Change));
+        assert_eq!(rights(&tokens, &long), Some(TokenRights::Change));
     }
 }

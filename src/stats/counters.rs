@@ -107,7 +107,7 @@ impl Side {
 struct OfService<N, D> {
     opened: [N; CARRIERS],
     closed: [N; CARRIERS],
-    verdicts: [N; DecisionKind::ALL.len()],
+    decisions: [N; DecisionKind::ALL.len()],
     rejected: [N; REASONS],
     bytes: [N; 2],
     /// How often an address of a target could not be used.
@@ -152,8 +152,8 @@ impl Counters {
     }
 
     /// Counts a decision that is not a refusal.
-    pub fn decided(&self, service: Service, verdict: DecisionKind) {
-        add(&self.services[service].verdicts, verdict as usize, 1);
+    pub fn decided(&self, service: Service, kind: DecisionKind) {
+        add(&self.services[service].decisions, kind as usize, 1);
     }
 
     /// Counts a refusal: by the guard, by the rules, or in the middle of a relay.
@@ -211,7 +211,7 @@ impl Totals {
             // The ended connections are read first, so that their number never exceeds that of the opened ones.
             sum(&mut into.closed, &from.closed);
             sum(&mut into.opened, &from.opened);
-            sum(&mut into.verdicts, &from.verdicts);
+            sum(&mut into.decisions, &from.decisions);
             sum(&mut into.rejected, &from.rejected);
             sum(&mut into.bytes, &from.bytes);
             sum(&mut into.failures.0, &from.failures.0);
@@ -235,8 +235,8 @@ impl Totals {
     }
 
     /// Decisions.
-    pub fn decisions(&self, service: Service, verdict: DecisionKind) -> u64 {
-        at(&self.services[service].verdicts, verdict as usize)
+    pub fn decisions(&self, service: Service, kind: DecisionKind) -> u64 {
+        at(&self.services[service].decisions, kind as usize)
     }
 
     /// Refusals.

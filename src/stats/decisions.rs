@@ -88,7 +88,7 @@ pub(super) struct Made<'a> {
 
 impl Fate {
     /// The kind under which the decision is counted.
-    pub const fn verdict(self) -> DecisionKind {
+    pub const fn kind(self) -> DecisionKind {
         match self {
             Self::Forwarded { .. } => DecisionKind::Forwarded,
             Self::Redirected => DecisionKind::Redirected,

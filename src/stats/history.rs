@@ -35,7 +35,7 @@ pub struct Step {
 struct OfService {
     opened: u32,
     open: u32,
-    verdicts: [u32; DecisionKind::ALL.len()],
+    decisions: [u32; DecisionKind::ALL.len()],
     bytes: [u64; 2],
 }
 
@@ -54,9 +54,8 @@ impl Step {
                 carriers(&|carrier| before.connections(service, carrier)),
             );
             into.open = difference(carriers(&|carrier| now.open(service, carrier)), 0);
-            into.verdicts = DecisionKind::ALL.map(|verdict| {
-                difference(now.decisions(service, verdict), before.decisions(service, verdict))
-            });
+            into.decisions = DecisionKind::ALL
+                .map(|kind| difference(now.decisions(service, kind), before.decisions(service, kind)));
             into.bytes = Direction::ALL.map(|direction| {
                 now.bytes(service, direction).saturating_sub(before.bytes(service, direction))
             });
@@ -79,8 +78,8 @@ impl Step {
     }
 
     /// Decisions.
-    pub fn decisions(&self, service: Service, verdict: DecisionKind) -> u32 {
-        self.services[service].verdicts.get(verdict as usize).copied().unwrap_or_default()
+    pub fn decisions(&self, service: Service, kind: DecisionKind) -> u32 {
+        self.services[service].decisions.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// Octets that were sent to one side.

@@ -162,7 +162,7 @@ impl Stats {
         let counters = self.worker(worker);
         match fate {
             Fate::Rejected { reason, .. } => counters.rejected(about.service, reason),
-            _ => counters.decided(about.service, fate.verdict()),
+            _ => counters.decided(about.service, fate.kind()),
         }
         if !self.keeps_decisions() {
             return;

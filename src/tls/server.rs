@@ -74,8 +74,8 @@ impl ServerTls {
             let right = "NAME.crt with the chain and NAME.key with its key are read here";
             found.problems.extend(pem::unread(folder, &["crt", "key"], right));
         }
-        let gone = certificates.held().iter().filter(|held| held.gone);
-        found.problems.extend(gone.filter_map(|held| held.what.validity_warning(now)));
+        let gone = certificates.loaded().iter().filter(|loaded| loaded.gone);
+        found.problems.extend(gone.filter_map(|loaded| loaded.what.validity_warning(now)));
         let missing = certificates.is_empty().then(|| why_missing(&place, &found.problems));
         if certificates.is_empty() {
             let help = match &settings.certificates {
@@ -92,8 +92,8 @@ impl ServerTls {
                 Some(&certificates.advice(help)),
             ));
         }
-        let default = default(settings, certificates.held(), &place, &mut found.problems);
-        let index = Index::new(certificates.held(), nth(&certificates, default), now);
+        let default = default(settings, certificates.loaded(), &place, &mut found.problems);
+        let index = Index::new(certificates.loaded(), nth(&certificates, default), now);
         let index = Arc::new(index);
         let resumption = match occasion.before() {
             Some(previous) => previous.resumption.clone(),
@@ -269,7 +269,7 @@ fn builder(oldest: TlsVersion) -> ConfigBuilder<ServerConfig, WantsVerifier> {
 }
 
 fn nth(certificates: &Source<Certificate>, number: Option<usize>) -> Option<&Certificate> {
-    certificates.held().get(number?).map(|held| &*held.what)
+    certificates.loaded().get(number?).map(|loaded| &*loaded.what)
 }
 
 /// The pairs of files to read, and the place that stands for all of them.
@@ -295,15 +295,15 @@ fn default(
     found: &mut Vec<Diagnostic>,
 ) -> Option<usize> {
     let first = || {
-        let key = |held: &LoadedFile<Certificate>| (held.gone, held.what.name.clone());
-        let by_name = certificates.iter().enumerate().min_by_key(|(_, held)| key(held));
+        let key = |loaded: &LoadedFile<Certificate>| (loaded.gone, loaded.what.name.clone());
+        let by_name = certificates.iter().enumerate().min_by_key(|(_, loaded)| key(loaded));
         by_name.map(|(at, _)| at)
     };
     if settings.default.is_empty() || certificates.is_empty() {
         return first();
     }
-    certificates.iter().position(|held| held.what.name == settings.default).or_else(|| {
-        let names: Vec<_> = certificates.iter().map(|held| held.what.name.as_str()).collect();
+    certificates.iter().position(|loaded| loaded.what.name == settings.default).or_else(|| {
+        let names: Vec<_> = certificates.iter().map(|loaded| loaded.what.name.as_str()).collect();
         found.push(pem::warning(
             source,
             format!("tls.default is {:?}, but there is no such certificate", settings.default),

@@ -38,7 +38,7 @@ impl Index {
     ) -> Self {
         // A certificate whose file is gone must not stand in the way of its replacement.
         let mut preferred: Vec<_> =
-            certificates.iter().map(|held| (held.what.rank(now, held.gone), &held.what)).collect();
+            certificates.iter().map(|loaded| (loaded.what.rank(now, loaded.gone), &loaded.what)).collect();
         preferred.sort_by_key(|(rank, _)| *rank);
         let mut index = Self {
             default: default.map(|certificate| Arc::clone(certificate.certified())),

@@ -78,7 +78,7 @@ impl Found {
 #[derive(Debug)]
 pub(super) struct Source<T> {
     path: PathBuf,
-    held: Vec<LoadedFile<T>>,
+    loaded: Vec<LoadedFile<T>>,
     absent: bool,
 }
 
@@ -96,7 +96,7 @@ pub(super) type Read<T> = (Option<T>, Vec<Diagnostic>);
 
 impl<T> Default for Source<T> {
     fn default() -> Self {
-        Self { path: PathBuf::new(), held: Vec::new(), absent: false }
+        Self { path: PathBuf::new(), loaded: Vec::new(), absent: false }
     }
 }
 
@@ -109,7 +109,7 @@ impl<T> Source<T> {
         mut read: impl FnMut(&Path) -> Read<T>,
     ) -> (Self, Found) {
         let mut found = Found::default();
-        let mut source = Self { path: path.to_owned(), held: Vec::new(), absent: false };
+        let mut source = Self { path: path.to_owned(), loaded: Vec::new(), absent: false };
         let listing = match listed {
             Ok(files) => Some(files),
             Err(cause) => {
@@ -122,20 +122,20 @@ impl<T> Source<T> {
             let (what, problems) = read(file);
             found.problems.extend(problems);
             if let Some(what) = what {
-                source.held.push(LoadedFile { file: file.clone(), what: Arc::new(what), gone: false });
+                source.loaded.push(LoadedFile { file: file.clone(), what: Arc::new(what), gone: false });
             }
         }
         match occasion {
             Occasion::Start => {}
             Occasion::Reload(before) => {
-                let had = before.is_some_and(|before| !before.held.is_empty());
-                if had && source.held.is_empty() && listing.is_some_and(|files| files.is_empty()) {
+                let had = before.is_some_and(|before| !before.loaded.is_empty());
+                if had && source.loaded.is_empty() && listing.is_some_and(|files| files.is_empty()) {
                     let message = "nothing is here any more: what was in use until now is given up";
                     found.problems.push(pem::warning(path, message, None));
                 }
             }
             Occasion::Noticed(before) => {
-                let kept = before.map(|before| source.keep(&before.held)).unwrap_or_default();
+                let kept = before.map(|before| source.keep(&before.loaded)).unwrap_or_default();
                 found.gone.extend(said(path, listing.as_deref(), &kept));
             }
         }
@@ -144,32 +144,32 @@ impl<T> Source<T> {
 
     /// Keeps the contents of files that are gone. Returns these files.
     fn keep(&mut self, before: &[LoadedFile<T>]) -> Vec<PathBuf> {
-        let there: HashSet<PathBuf> = self.held.iter().map(|held| held.file.clone()).collect();
-        let gone = before.iter().filter(|held| !there.contains(&held.file));
+        let there: HashSet<PathBuf> = self.loaded.iter().map(|loaded| loaded.file.clone()).collect();
+        let gone = before.iter().filter(|loaded| !there.contains(&loaded.file));
         let kept = gone.map(|LoadedFile { file, what, .. }| LoadedFile {
             file: file.clone(),
             what: Arc::clone(what),
             gone: true,
         });
         let kept: Vec<_> = kept.collect();
-        let files = kept.iter().map(|held| held.file.clone()).collect();
-        self.held.extend(kept);
+        let files = kept.iter().map(|loaded| loaded.file.clone()).collect();
+        self.loaded.extend(kept);
         files
     }
 
     /// All files in use: those that exist, then those that are gone.
-    pub(super) fn held(&self) -> &[LoadedFile<T>] {
-        &self.held
+    pub(super) fn loaded(&self) -> &[LoadedFile<T>] {
+        &self.loaded
     }
 
     /// The contents alone, without the files.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.held.iter().map(|held| &*held.what)
+        self.loaded.iter().map(|loaded| &*loaded.what)
     }
 
     /// Whether nothing is in use.
     pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.loaded.is_empty()
     }
 
     /// Advice for the case that there is nothing here. It begins with the reason if there is one.
@@ -191,7 +191,7 @@ fn refusal<T>(path: &Path, cause: &io::Error, occasion: Occasion<'_, Source<T>>)
         // It may come later. Other warnings name the consequences.
         Occasion::Start => false,
         Occasion::Reload(before) => {
-            before.is_none_or(|before| before.path != path || !before.held.is_empty())
+            before.is_none_or(|before| before.path != path || !before.loaded.is_empty())
         }
         Occasion::Noticed(_) => false,
     };

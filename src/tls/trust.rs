@@ -111,10 +111,10 @@ impl ClientTrust {
             "*.crt, *.pem and *.cer with certificates and *.crl are read here",
         ));
         let mut trust = Self::default();
-        for held in source.held() {
+        for loaded in source.loaded() {
             let problems = &mut found.problems;
-            held.what.certificates.iter().for_each(|one| trust.add(one.clone(), &held.file, problems));
-            held.what.lists.iter().for_each(|one| trust.revoke(one, &held.file, problems));
+            loaded.what.certificates.iter().for_each(|one| trust.add(one.clone(), &loaded.file, problems));
+            loaded.what.lists.iter().for_each(|one| trust.revoke(one, &loaded.file, problems));
         }
         let before = occasion.before().map(|before| before.crls.as_slice()).unwrap_or_default();
         let lost: Vec<_> =

@@ -53,7 +53,7 @@ pub struct Profile {
 /// The settings in which client configurations differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Settings {
-    judged: VerifiedBy,
+    verified_by: VerifiedBy,
     presents: bool,
     http: bool,
 }
@@ -103,7 +103,7 @@ impl UpstreamTls {
     pub fn client_config(&self, service: Service, options: &TargetOptions) -> Profile {
         let asked = service.presents_certificate() || options.present_certificate;
         let settings = Settings {
-            judged: self.judged(options),
+            verified_by: self.verified_by(options),
             presents: asked && !self.certificate.is_empty(),
             http: service == Service::Http,
         };
@@ -122,7 +122,7 @@ impl UpstreamTls {
         address: &Address,
         host: &str,
     ) -> Option<ServerName<'static>> {
-        server_name(options, address, host).or_else(|| match (self.judged(options), address) {
+        server_name(options, address, host).or_else(|| match (self.verified_by(options), address) {
             (VerifiedBy::ByPin(_) | VerifiedBy::NotAtAll, Address::Ip(ip)) => {
                 Some(ServerName::IpAddress((*ip).into()))
             }
@@ -135,7 +135,7 @@ impl UpstreamTls {
         self.certificate.iter().next()
     }
 
-    fn judged(&self, options: &TargetOptions) -> VerifiedBy {
+    fn verified_by(&self, options: &TargetOptions) -> VerifiedBy {
         match (options.pin, options.verify.unwrap_or(self.verify)) {
             (Some(pin), _) => VerifiedBy::ByPin(pin),
             (None, Verify::Ca) => VerifiedBy::ByTrust,
@@ -144,14 +144,13 @@ impl UpstreamTls {
     }
 
     fn profile(&self, settings: Settings) -> Profile {
-        let (judge, names) = match settings.judged {
+        let (by, names) = match settings.verified_by {
             VerifiedBy::ByPin(pin) => (VerifyBy::Pin(pin), NAMES_PINNED),
             VerifiedBy::ByTrust => (VerifyBy::Trust(Arc::clone(&self.anchors)), NAMES),
             VerifiedBy::NotAtAll => (VerifyBy::Nothing, NAMES),
         };
-        let builder = client_builder()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TargetVerifier::new(judge)));
+        let builder =
+            client_builder().dangerous().with_custom_certificate_verifier(Arc::new(TargetVerifier::new(by)));
         let presented = self.certificate().filter(|_| settings.presents);
         let presented = Presented(presented.map(|own| Arc::clone(own.certified())));
         let mut config = builder.with_client_cert_resolver(Arc::new(presented));
@@ -169,7 +168,7 @@ impl UpstreamTls {
         if let Some(own) = self.certificate().filter(|_| settings.presents) {
             digest.update(own.facts.fingerprint);
         }
-        match settings.judged {
+        match settings.verified_by {
             VerifiedBy::NotAtAll => digest.update([0]),
             VerifiedBy::ByPin(pin) => {
                 digest.update([1]);

@@ -101,7 +101,7 @@ pub(super) enum NeededRight {
 pub(super) struct Admitted {
     pub(super) caller: Caller,
     /// The right of the token or session. `None`: there is none, and the request is open to this client.
-    pub(super) may: Option<TokenRights>,
+    pub(super) rights: Option<TokenRights>,
     /// Cancelled when the token or session is no longer valid.
     pub(super) ends: CancellationToken,
     /// When the token or session expires.
@@ -109,8 +109,8 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    fn new(caller: Caller, may: Option<TokenRights>) -> Self {
-        Self { caller, may, ends: CancellationToken::new(), until: None }
+    fn new(caller: Caller, rights: Option<TokenRights>) -> Self {
+        Self { caller, rights, ends: CancellationToken::new(), until: None }
     }
 }
 
@@ -125,12 +125,12 @@ impl Access {
     /// Admits the client of a request, or returns the refusal.
     pub(super) fn admit(
         &self,
-        way: CameBy,
+        came_by: CameBy,
         head: &Parts,
         right: NeededRight,
         shared: &Shared,
     ) -> Result<Admitted, Answer> {
-        let port = match way {
+        let port = match came_by {
             CameBy::Socket { user } => {
                 return Ok(Admitted::new(Caller::Socket { user }, Some(TokenRights::Change)));
             }
@@ -160,23 +160,23 @@ impl Access {
         }
         if head.headers.contains_key(AUTHORIZATION) {
             let token = bearer(&head.headers).unwrap_or_default();
-            let Some((may, ends)) = shared.admin_tokens.judge(token.as_bytes()) else {
+            let Some((rights, ends)) = shared.admin_tokens.judge(token.as_bytes()) else {
                 return Err(self.wrong(client, shared));
             };
-            allowed(may, right)?;
-            return Ok(Admitted { caller: Caller::Token(client), may: Some(may), ends, until: None });
+            allowed(rights, right)?;
+            return Ok(Admitted { caller: Caller::Token(client), rights: Some(rights), ends, until: None });
         }
         // A session with the right to change is preferred. There may be another cookie that another server of this
         // machine has set.
         let sessions = cookies(&head.headers, is_tls).filter_map(|id| self.sessions.find(id));
-        let session = sessions.max_by_key(|(may, until, _)| (*may == TokenRights::Change, *until));
-        if let Some((may, until, ends)) = session {
-            allowed(may, right)?;
+        let session = sessions.max_by_key(|(rights, until, _)| (*rights == TokenRights::Change, *until));
+        if let Some((rights, until, ends)) = session {
+            allowed(rights, right)?;
             if !matches!(head.method, Method::GET | Method::HEAD) {
                 own_page(&head.headers, &host, is_tls)?;
             }
             let caller = Caller::Session(client);
-            return Ok(Admitted { caller, may: Some(may), ends, until: Some(until) });
+            return Ok(Admitted { caller, rights: Some(rights), ends, until: Some(until) });
         }
         let is_open = right == NeededRight::Open && config.token == TokenFor::Changes;
         if is_open && client.ip().to_canonical().is_loopback() {
@@ -203,9 +203,9 @@ impl Access {
     }
 }
 
-fn allowed(may: TokenRights, right: NeededRight) -> Result<(), Answer> {
+fn allowed(rights: TokenRights, right: NeededRight) -> Result<(), Answer> {
     let no = |why| Err(Answer::wrong(StatusCode::FORBIDDEN, why));
-    match (right, may) {
+    match (right, rights) {
         (NeededRight::Change, TokenRights::Read) => {
             no("this token only reads; what changes something needs the other one")
         }
@@ -250,8 +250,8 @@ fn own_page(headers: &HeaderMap, host: &str, is_tls: bool) -> Result<(), Answer>
 }
 
 /// Whether a log-in may come from its Origin: from a page of this port, or from a program, which sends no Origin.
-pub(super) fn may_log_in(way: CameBy, head: &Parts, shared: &Shared) -> Result<(), Answer> {
-    let CameBy::Port { here, is_tls, .. } = way else { return Ok(()) };
+pub(super) fn may_log_in(came_by: CameBy, head: &Parts, shared: &Shared) -> Result<(), Answer> {
+    let CameBy::Port { here, is_tls, .. } = came_by else { return Ok(()) };
     if !head.headers.contains_key(ORIGIN) {
         return Ok(());
     }

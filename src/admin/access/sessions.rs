@@ -32,7 +32,7 @@ fn key(text: &str) -> Key {
 
 #[derive(Debug)]
 struct Session {
-    may: TokenRights,
+    rights: TokenRights,
     until: Instant,
     ends: CancellationToken,
 }
@@ -56,15 +56,15 @@ impl Inside {
         self.links.retain(|_, until| *until > now);
     }
 
-    fn begin(&mut self, may: TokenRights, ends: CancellationToken) -> Zeroizing<String> {
+    fn begin(&mut self, rights: TokenRights, ends: CancellationToken) -> Zeroizing<String> {
         let id = hex(&*random());
-        let alike = self.sessions.iter().filter(|(_, session)| session.may == may);
+        let alike = self.sessions.iter().filter(|(_, session)| session.rights == rights);
         if alike.clone().count() >= SESSIONS
             && let Some(oldest) = alike.min_by_key(|(_, session)| session.until).map(|(key, _)| *key)
         {
             self.sessions.remove(&oldest);
         }
-        self.sessions.insert(key(&id), Session { may, until: Instant::now() + SESSION, ends });
+        self.sessions.insert(key(&id), Session { rights, until: Instant::now() + SESSION, ends });
         id
     }
 }
@@ -82,15 +82,15 @@ impl Sessions {
 
     /// Begins a session for a token and returns its id, which only the browser may get. `ends` is cancelled when the
     /// token is replaced, and then the session ends too, even if it begins at that very moment.
-    pub(in crate::admin) fn begin(&self, may: TokenRights, ends: &CancellationToken) -> Zeroizing<String> {
-        self.inside().begin(may, ends.child_token())
+    pub(in crate::admin) fn begin(&self, rights: TokenRights, ends: &CancellationToken) -> Zeroizing<String> {
+        self.inside().begin(rights, ends.child_token())
     }
 
     /// The right of the session with this id, when it expires, and the token that is cancelled if it ends before.
     pub(in crate::admin) fn find(&self, id: &str) -> Option<(TokenRights, Instant, CancellationToken)> {
         let inside = self.inside();
         let session = inside.sessions.get(&key(id))?;
-        Some((session.may, session.until, session.ends.clone()))
+        Some((session.rights, session.until, session.ends.clone()))
     }
 
     /// Ends a session.
@@ -130,8 +130,8 @@ mod tests {
     use super::*;
     use tokio::time::advance;
 
-    fn begin(sessions: &Sessions, may: TokenRights) -> Zeroizing<String> {
-        sessions.begin(may, &CancellationToken::new())
+    fn begin(sessions: &Sessions, rights: TokenRights) -> Zeroizing<String> {
+        sessions.begin(rights, &CancellationToken::new())
     }
 
     #[tokio::test(start_paused = true)]
@@ -148,8 +148,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_by_itself_by_the_browser_and_with_all() {
         let sessions = Sessions::default();
-        let [one, two, three] =
-            [TokenRights::Change, TokenRights::Read, TokenRights::Change].map(|may| begin(&sessions, may));
+        let [one, two, three] = [TokenRights::Change, TokenRights::Read, TokenRights::Change]
+            .map(|rights| begin(&sessions, rights));
         assert!(sessions.find("x").is_none());
         assert_eq!(sessions.find(&two).unwrap().0, TokenRights::Read);
         let ends = sessions.find(&one).unwrap().2;

@@ -152,7 +152,7 @@ impl Filter {
         let (about, fate) = (&decision.about, &decision.fate);
         self.client.is_none_or(|client| client == about.client.to_canonical())
             && self.service.is_none_or(|service| service == about.service)
-            && self.outcome.is_none_or(|outcome| outcome == fate.verdict())
+            && self.outcome.is_none_or(|outcome| outcome == fate.kind())
             && self.reason.is_none_or(|reason| fate.reason() == Some(reason))
             && self.target.is_none_or(|target| is_at(decision, target))
             && self.host.as_ref().is_none_or(|host| is_about(table, decision, host))
@@ -202,15 +202,15 @@ fn grounds(snapshot: &Snapshot) -> Grounds<'_> {
 /// The question for `POST /v1/explain` about the same request.
 fn question(grounds: &Grounds<'_>, decision: &Decision) -> Option<Question> {
     let (about, fate) = (&decision.about, decision.fate);
-    let seen = PastDecision {
+    let past = PastDecision {
         service: about.service,
         carrier: about.carrier,
         client: about.client,
         subject: decision.subject(),
         reason: fate.reason(),
-        websocket: fate.verdict() == DecisionKind::WebSocket,
+        websocket: fate.kind() == DecisionKind::WebSocket,
     };
-    Question::of(grounds, &seen).filter(|_| decision.is_whole())
+    Question::of(grounds, &past).filter(|_| decision.is_whole())
 }
 
 /// A decision as JSON. `identity` is the identity that the client asked for, and `host` is the host of the rules for it

@@ -50,7 +50,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     let grounds = Grounds { table: &snapshot.table, config: &snapshot.config, overrides: None };
     let explanation = looked_up(explain(&grounds, &url, &client));
     let mut json = explanation.to_json();
-    let granted = match explanation.outcome() {
+    let granted = match explanation.admission() {
         Admission::Yes => Some(true),
         Admission::No => Some(false),
         Admission::Unknown => None,
@@ -71,12 +71,12 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
 /// Adds facts from the disk, if the decision depends on them, and the place for a remedy.
 pub(crate) fn looked_up(mut explanation: Explanation) -> Explanation {
     if let Some(file) = explanation.challenge_file() {
-        let held = match acme::read(file) {
+        let presence = match acme::read(file) {
             Ok(Some(_)) => Presence::Yes,
             Ok(None) => Presence::No,
             Err(error) => Presence::Unknown(error.to_string()),
         };
-        explanation.found(held);
+        explanation.found(presence);
     }
     if let Some(file) = explanation.rules_file() {
         let text = files::read(file, LONGEST).ok().and_then(|octets| String::from_utf8(octets).ok());
@@ -141,14 +141,14 @@ async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
     let mut all = Vec::new();
     for target in targets {
         if let Ok(address) = target.parse::<SocketAddr>() {
-            all.push(standing(shared, target, address));
+            all.push(address_state(shared, target, address));
             continue;
         }
         let name = target.rsplit_once(':').map_or(target.as_str(), |(name, _)| name);
         match shared.resolver.addresses(name, PATIENCE).await {
             Ok(addresses) => {
                 let addresses = addresses.iter().map(|ip| SocketAddr::new(*ip, port.get()));
-                all.extend(addresses.map(|address| standing(shared, target, address)));
+                all.extend(addresses.map(|address| address_state(shared, target, address)));
             }
             Err(cause) => {
                 all.push(json!({ "target": target, "address": null, "state": "down", "why": cause.name() }))
@@ -159,7 +159,7 @@ async fn targets(shared: &Shared, explanation: &Explanation) -> Vec<Value> {
 }
 
 /// The state of a target's address.
-fn standing(shared: &Shared, target: &str, address: SocketAddr) -> Value {
+fn address_state(shared: &Shared, target: &str, address: SocketAddr) -> Value {
     let known = shared.health.state(address);
     let state = known.map_or(State::Unknown, |known| known.state);
     let why = known.and_then(|known| known.why).filter(|_| state == State::Down);

@@ -51,8 +51,8 @@ fn columns(steps: &[Step], service: Service) -> Value {
     let mut put = |name: &str, column: Value| columns.insert(name.to_owned(), column);
     put("connections", column(steps, |step| step.opened(service)));
     put("open", column(steps, |step| step.open(service)));
-    for verdict in DecisionKind::ALL {
-        put(verdict.name(), column(steps, |step| step.decisions(service, verdict)));
+    for kind in DecisionKind::ALL {
+        put(kind.name(), column(steps, |step| step.decisions(service, kind)));
     }
     let [up, down] = Direction::ALL.map(|direction| column(steps, |step| step.bytes(service, direction)));
     put("bytes", json!({ "up": up, "down": down }));

@@ -50,7 +50,7 @@ pub(super) struct Asked<'a> {
     pub(super) control: &'a Control,
     pub(super) followers: &'a Followers,
     pub(super) access: &'a Access,
-    pub(super) way: CameBy,
+    pub(super) came_by: CameBy,
     pub(super) admitted: &'a Admitted,
     pub(super) head: &'a Parts,
     pub(super) body: &'a [u8],

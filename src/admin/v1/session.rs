@@ -20,7 +20,7 @@ use crate::state::tokens::TokenRights;
 
 /// `/v1/session`.
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
-    match (asked.way, &asked.head.method) {
+    match (asked.came_by, &asked.head.method) {
         (CameBy::Socket { .. }, &Method::POST) => link(asked),
         (CameBy::Socket { .. }, _) => Answer::bad("there are no sessions on the socket"),
         (CameBy::Port { client, is_tls, .. }, &Method::POST) => {
@@ -72,20 +72,20 @@ fn shown_host(listen: SocketAddr, names: &[Box<str>], is_tls: bool) -> String {
 }
 
 fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer, Answer> {
-    access::may_log_in(asked.way, asked.head, asked.shared)?;
+    access::may_log_in(asked.came_by, asked.head, asked.shared)?;
     let fields = Fields::of(asked.body, &["token", "code"]).map_err(Answer::bad)?;
     let text = |name| fields.text(name).map_err(Answer::bad);
     let sessions = &asked.access.sessions;
     let begun = match (text("token")?, text("code")?) {
         (Some(token), None) => {
             let judged = asked.shared.admin_tokens.judge(token.as_bytes());
-            judged.map(|(may, ends)| (may, sessions.begin(may, &ends)))
+            judged.map(|(rights, ends)| (rights, sessions.begin(rights, &ends)))
         }
         (None, Some(code)) => sessions.redeem(code).map(|id| (TokenRights::Change, id)),
         _ => return Err(Answer::bad("either `token` or `code` is needed, as text")),
     };
-    let (may, id) = begun.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
-    let answer = shown(may, Some(SESSION));
+    let (rights, id) = begun.ok_or_else(|| asked.access.wrong(client, asked.shared))?;
+    let answer = shown(rights, Some(SESSION));
     Ok(with_session(asked, (client, is_tls), &id, answer.with_status(StatusCode::CREATED)))
 }
 
@@ -93,12 +93,12 @@ fn log_in(asked: &Asked<'_>, client: SocketAddr, is_tls: bool) -> Result<Answer,
 /// answered 401.
 fn look(asked: &Asked<'_>) -> Answer {
     let left = asked.admitted.until.map(|until| until.saturating_duration_since(Instant::now()));
-    asked.admitted.may.map_or_else(|| Answer::missing("there is no session"), |may| shown(may, left))
+    asked.admitted.rights.map_or_else(|| Answer::missing("there is no session"), |rights| shown(rights, left))
 }
 
 /// A token does not expire.
-fn shown(may: TokenRights, left: Option<Duration>) -> Answer {
-    let right = match may {
+fn shown(rights: TokenRights, left: Option<Duration>) -> Answer {
+    let right = match rights {
         TokenRights::Change => "change",
         TokenRights::Read => "read",
     };
@@ -108,7 +108,7 @@ fn shown(may: TokenRights, left: Option<Duration>) -> Answer {
 /// `/login?code=…`: the page to which a link leads. The answer sends the browser to the dashboard by a Refresh field and
 /// not by a redirect. So the browser sends the cookie, whatever page the link was followed from.
 pub(super) fn follow(asked: &Asked<'_>) -> Answer {
-    let CameBy::Port { client, is_tls, .. } = asked.way else {
+    let CameBy::Port { client, is_tls, .. } = asked.came_by else {
         return Answer::bad("links are for the port of the dashboard");
     };
     let code = match Query::of(&asked.head.uri, &["code"]) {

@@ -101,13 +101,13 @@ fn counters(totals: &Totals) -> Value {
         let carriers = |count: &dyn Fn(Carrier) -> u64| {
             named(Carrier::ALL.map(|carrier| (carrier.name(), count(carrier))).into_iter())
         };
-        let verdicts = DecisionKind::ALL.map(|one| (one.name(), totals.decisions(service, one)));
+        let decisions = DecisionKind::ALL.map(|one| (one.name(), totals.decisions(service, one)));
         let failures = Cause::ALL.into_iter().map(|one| (one.name(), totals.failures(service, one)));
         let reasons = Reason::ALL.into_iter().map(|one| (one.name(), totals.rejected(service, one)));
         json!({
             "connections": carriers(&|carrier| totals.connections(service, carrier)),
             "open": carriers(&|carrier| totals.open(service, carrier)),
-            "decisions": named(verdicts.into_iter()),
+            "decisions": named(decisions.into_iter()),
             "rejected": named(reasons.filter(|(_, count)| *count > 0)),
             "bytes": named(Direction::ALL.map(|one| (one.name(), totals.bytes(service, one))).into_iter()),
             "failures": named(failures.filter(|(_, count)| *count > 0)),

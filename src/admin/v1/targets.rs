@@ -57,7 +57,7 @@ fn page(asked: &Asked<'_>) -> Result<Answer, String> {
         }
     }
     let (points, next) = found.finish();
-    let shown: Vec<_> = points.iter().map(|(point, place)| to_json(shared, point, place)).collect();
+    let shown: Vec<_> = points.iter().map(|(point, point_use)| to_json(shared, point, point_use)).collect();
     let next = next.map(|point| point.to_string());
     Ok(Answer::ok(&json!({ "count": shown.len(), "targets": shown, "next": next })))
 }
@@ -112,7 +112,7 @@ impl TargetState {
     }
 }
 
-fn to_json(shared: &Shared, point: &Point, place: &PointUse) -> Value {
+fn to_json(shared: &Shared, point: &Point, point_use: &PointUse) -> Value {
     let TargetState { state, age, why, is_checked } = TargetState::of(shared, point);
     let since = age.and_then(|age| SystemTime::now().checked_sub(age)).map(utc);
     let (address, known) = match point {
@@ -123,16 +123,16 @@ fn to_json(shared: &Shared, point: &Point, place: &PointUse) -> Value {
     let failures: Map<String, Value> =
         known.failures.iter().map(|(cause, count)| (cause.name().to_owned(), (*count).into())).collect();
     let last = known.last_failure.map(|(cause, at)| json!({ "time": utc(at), "cause": cause.name() }));
-    let services: Vec<_> = Service::ALL.into_iter().filter(|one| place.services.contains(*one)).collect();
+    let services: Vec<_> = Service::ALL.into_iter().filter(|one| point_use.services.contains(*one)).collect();
     json!({
         "target": text(&point.to_string()),
         "address": address,
         "port": point.port(),
-        "names": place.names.iter().map(|name| text(name)).collect::<Vec<_>>(),
-        "carriers": place.carriers(),
+        "names": point_use.names.iter().map(|name| text(name)).collect::<Vec<_>>(),
+        "carriers": point_use.carriers(),
         "services": services.iter().map(|service| service.name()).collect::<Vec<_>>(),
-        "hosts": place.hosts.iter().take(HOSTS).map(|host| text(host)).collect::<Vec<_>>(),
-        "host_count": place.host_count,
+        "hosts": point_use.hosts.iter().take(HOSTS).map(|host| text(host)).collect::<Vec<_>>(),
+        "host_count": point_use.host_count,
         "state": state.name(),
         "since": since,
         "checked": is_checked,

@@ -12,7 +12,7 @@ use crate::state::tokens::TokenRights;
 pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     let read =
         |query: Query| query.value("read", "0 or 1", |text| ["0", "1"].iter().position(|one| *one == text));
-    let may = match Query::of(&asked.head.uri, &["read"]).and_then(read) {
+    let rights = match Query::of(&asked.head.uri, &["read"]).and_then(read) {
         Ok(Some(1)) => TokenRights::Read,
         Ok(_) => TokenRights::Change,
         Err(why) => return Answer::bad(why),
@@ -20,13 +20,13 @@ pub(super) fn answer(asked: &Asked<'_>) -> Answer {
     let tokens = &asked.shared.admin_tokens;
     let state = &asked.shared.snapshot.load().config.state;
     let is_new = asked.head.method == Method::POST;
-    let token = if is_new { tokens.renew(may, state) } else { tokens.show(may, state) };
+    let token = if is_new { tokens.renew(rights, state) } else { tokens.show(rights, state) };
     match token {
         Ok(token) => {
             if is_new {
                 asked.access.sessions.end_all();
                 let which =
-                    if may == TokenRights::Read { "admin token that only reads" } else { "admin token" };
+                    if rights == TokenRights::Read { "admin token that only reads" } else { "admin token" };
                 let text = format!("{} replaces the {which}; all sessions end", asked.by());
                 asked.shared.note(Level::Info, &text);
             }

@@ -60,8 +60,8 @@ pub(super) fn run(args: &Args, from: &From) -> Result<(), TenantError> {
         terminal::complain(format_args!(
             "warning: {}:{}:{}: {}",
             kazoo.file.display(),
-            warning.spot.line,
-            warning.spot.column,
+            warning.position.line,
+            warning.position.column,
             terminal::harmless(&warning.text)
         ));
     }
@@ -184,10 +184,9 @@ fn print_plan(args: &Args, kazoo: &Kazoo, plan: &Plan) {
     let changed: Vec<_> = of(|change| matches!(change, Change::Alter(..))).collect();
     let removed: Vec<_> = of(|change| matches!(change, Change::Remove)).collect();
     if args.daemon.json {
-        let warnings = plan
-            .warnings
-            .iter()
-            .map(|one| json!({ "line": one.spot.line, "column": one.spot.column, "message": one.text }));
+        let warnings = plan.warnings.iter().map(
+            |one| json!({ "line": one.position.line, "column": one.position.column, "message": one.text }),
+        );
         return terminal::print_line(json!({
             "dry_run": kazoo.dry_run,
             "new": new,

@@ -64,7 +64,7 @@ impl Styles {
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, seen: &TopState, panes: &mut Panes, coloured: bool) {
-    let (look, area) = (Styles { coloured }, frame.area());
+    let (styles, area) = (Styles { coloured }, frame.area());
     let [head, tabs, body, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -72,11 +72,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &TopState, panes: &mut Panes, co
         Constraint::Length(u16::from(area.height > 5)),
     ])
     .areas(area);
-    frame.render_widget(headline(seen, look, panes.is_paused()), head);
-    frame.render_widget(names(panes.chosen(), tabs.width, look), tabs);
-    frame.render_widget(keys(foot.width, look), foot);
+    frame.render_widget(headline(seen, styles, panes.is_paused()), head);
+    frame.render_widget(names(panes.chosen(), tabs.width, styles), tabs);
+    frame.render_widget(keys(foot.width, styles), foot);
     if panes.shows_help() {
-        return help(frame, body, look);
+        return help(frame, body, styles);
     }
     let chosen = panes.chosen();
     let with_rates = chosen != Pane::Rates && area.height >= WITH_RATES;
@@ -90,27 +90,27 @@ pub(super) fn draw(frame: &mut Frame<'_>, seen: &TopState, panes: &mut Panes, co
     ])
     .areas(body);
     if with_rates {
-        table(frame, rates, &Rows::of(Pane::Rates, seen, Shown::default()), Shown::default(), look);
+        table(frame, rates, &Rows::of(Pane::Rates, seen, Shown::default()), Shown::default(), styles);
     }
     let rows = Rows::of(chosen, seen, panes.of(chosen));
     panes.fit(rows.rows.len(), usize::from(main.height.saturating_sub(1)), rows.columns.len());
-    table(frame, main, &rows, panes.of(chosen), look);
+    table(frame, main, &rows, panes.of(chosen), styles);
     if with_more {
         let others = [Pane::Hosts, Pane::Clients, Pane::Refused, Pane::Targets];
         let others: Vec<_> = others.into_iter().filter(|pane| *pane != chosen).take(3).collect();
         let areas = Layout::horizontal([Constraint::Fill(1); 3]).spacing(2).split(more);
         for (pane, area) in others.into_iter().zip(areas.iter()) {
-            table(frame, *area, &Rows::of(pane, seen, panes.of(pane)), Shown::default(), look);
+            table(frame, *area, &Rows::of(pane, seen, panes.of(pane)), Shown::default(), styles);
         }
     }
 }
 
 /// The version and state of the daemon, and whether anything is wrong.
-fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
+fn headline<'a>(seen: &TopState, styles: Styles, paused: bool) -> Line<'a> {
     if let Some((why, time)) = seen.gone_for(Instant::now()) {
         let since = human(Duration::from_secs(time.as_secs()));
         let text = harmless(&format!("{why}; asking again (for {since})"));
-        return Line::styled(text, look.tone(Tone::Warning).add_modifier(Modifier::BOLD));
+        return Line::styled(text, styles.tone(Tone::Warning).add_modifier(Modifier::BOLD));
     }
     let status = &seen.told.status;
     if status.is_null() {
@@ -122,13 +122,13 @@ fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
     };
     let uptime = Duration::from_secs(number(&["uptime"]));
     let version = field(status, "version").as_str().unwrap_or_default();
-    let mut spans = vec![Span::styled(harmless(&format!("portward {version}")), look.title())];
+    let mut spans = vec![Span::styled(harmless(&format!("portward {version}")), styles.title())];
     if paused {
-        spans.push(Span::styled("  paused", look.chosen()));
+        spans.push(Span::styled("  paused", styles.chosen()));
     }
     let warnings = number(&["warning_count"]);
     if warnings > 0 {
-        spans.push(Span::styled(format!("  {warnings} warnings"), look.tone(Tone::Warning)));
+        spans.push(Span::styled(format!("  {warnings} warnings"), styles.tone(Tone::Warning)));
     }
     let blacklist = field(&seen.told.blacklist, "count").as_u64().unwrap_or_default();
     let rest = format!(
@@ -142,9 +142,9 @@ fn headline<'a>(seen: &TopState, look: Styles, paused: bool) -> Line<'a> {
 }
 
 /// The names of the panes. If there is no room for all, only the name of the chosen one.
-fn names<'a>(chosen: Pane, width: u16, look: Styles) -> Line<'a> {
+fn names<'a>(chosen: Pane, width: u16, styles: Styles) -> Line<'a> {
     let name = |(number, pane): (usize, Pane)| {
-        let style = if pane == chosen { look.chosen() } else { Style::new() };
+        let style = if pane == chosen { styles.chosen() } else { Style::new() };
         Span::styled(format!(" {number} {} ", pane.name()), style)
     };
     let all = Line::from((1..).zip(Pane::ALL).map(name).collect::<Vec<_>>());
@@ -153,15 +153,15 @@ fn names<'a>(chosen: Pane, width: u16, look: Styles) -> Line<'a> {
     }
     let of = format!("/{}", Pane::ALL.len());
     let number = chosen as usize + 1;
-    Line::from(vec![Span::styled(format!(" {number}{of} {} ", chosen.name()), look.chosen())])
+    Line::from(vec![Span::styled(format!(" {number}{of} {} ", chosen.name()), styles.chosen())])
 }
 
 /// As many keys as fit. The key to quit is always shown.
-fn keys<'a>(width: u16, look: Styles) -> Line<'a> {
+fn keys<'a>(width: u16, styles: Styles) -> Line<'a> {
     let mut kept: Vec<_> = KEYS.to_vec();
     let line = |keys: &[(&'static str, &'static str)]| {
         let spans = keys.iter().flat_map(|(key, what)| {
-            [Span::styled(*key, look.title()), Span::styled(format!(" {what}  "), look.tone(Tone::Faint))]
+            [Span::styled(*key, styles.title()), Span::styled(format!(" {what}  "), styles.tone(Tone::Faint))]
         });
         Line::from(spans.collect::<Vec<_>>())
     };
@@ -171,7 +171,7 @@ fn keys<'a>(width: u16, look: Styles) -> Line<'a> {
     line(&kept)
 }
 
-fn help(frame: &mut Frame<'_>, area: Rect, look: Styles) {
+fn help(frame: &mut Frame<'_>, area: Rect, styles: Styles) {
     let lines = [
         ("1 to 7, Tab", "another pane"),
         ("arrows, Page", "scroll; Home: back to the top"),
@@ -181,7 +181,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, look: Styles) {
         ("q, Esc", "quit"),
     ];
     let lines = lines.map(|(key, what)| {
-        Line::from(vec![Span::styled(format!(" {key:<13}"), look.title()), Span::raw(what)])
+        Line::from(vec![Span::styled(format!(" {key:<13}"), styles.title()), Span::raw(what)])
     });
     frame.render_widget(Paragraph::new(Text::from(lines.to_vec())), area);
 }
@@ -198,7 +198,7 @@ fn fitting(columns: &[Column], width: u16) -> &[Column] {
     columns.get(..count.count().max(1)).unwrap_or(columns)
 }
 
-fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, look: Styles) {
+fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, styles: Styles) {
     let columns = fitting(rows.columns, area.width);
     let is_last = |at: usize| at + 1 == columns.len();
     let has_flexible = columns.iter().any(|column| column.width == 0);
@@ -217,22 +217,22 @@ fn table(frame: &mut Frame<'_>, area: Rect, rows: &Rows, shown: Shown, look: Sty
             (true, true) => "▴",
             _ => "",
         };
-        aligned(column, Line::styled(format!("{}{mark}", column.title), look.title()))
+        aligned(column, Line::styled(format!("{}{mark}", column.title), styles.title()))
     });
     let visible = usize::from(area.height.saturating_sub(1));
-    let lines = rows.rows.iter().skip(shown.scroll).take(visible).map(|row| {
-        let cells = columns.iter().zip(row);
-        Row::new(
-            cells
-                .map(|(column, cell)| aligned(column, Line::styled(cell.text.clone(), look.tone(cell.tone)))),
-        )
-    });
+    let lines =
+        rows.rows.iter().skip(shown.scroll).take(visible).map(|row| {
+            let cells = columns.iter().zip(row);
+            Row::new(cells.map(|(column, cell)| {
+                aligned(column, Line::styled(cell.text.clone(), styles.tone(cell.tone)))
+            }))
+        });
     let is_empty = rows.rows.is_empty();
     let table = Table::new(lines, widths.collect::<Vec<_>>()).header(Row::new(titles)).column_spacing(2);
     frame.render_widget(table, area);
     if is_empty && area.height > 1 {
         let below = Rect { y: area.y + 1, height: 1, ..area };
-        frame.render_widget(Line::styled(rows.none, look.tone(Tone::Faint)), below);
+        frame.render_widget(Line::styled(rows.none, styles.tone(Tone::Faint)), below);
     }
 }
 

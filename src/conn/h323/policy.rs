@@ -17,8 +17,8 @@ use crate::route::held_route::{HeldRoute, LaterName};
 /// Judges later registrations by the rules in force.
 #[derive(Debug)]
 pub(in crate::conn) struct EndpointPolicy {
-    pub(super) held: Arc<HeldRoute>,
-    pub(super) standing: LoginResults,
+    pub(super) held_route: Arc<HeldRoute>,
+    pub(super) login_results: LoginResults,
     pub(super) registering: Registering,
     /// The gatekeeper identifiers that the gatekeeper has confirmed, the latest first.
     pub(super) gatekeepers: Vec<String>,
@@ -62,12 +62,12 @@ impl H323Policy for EndpointPolicy {
                 Answer::Found => {}
                 Answer::Confirmed => {
                     let name = self.registering.answered(*sequence, true);
-                    self.standing.confirmed(name.as_bytes());
+                    self.login_results.confirmed(name.as_bytes());
                 }
                 Answer::Denied | Answer::Rejected => {
                     self.registering.answered(*sequence, false);
                     if *answer == Answer::Denied {
-                        self.standing.failed();
+                        self.login_results.failed();
                     }
                 }
             }
@@ -88,9 +88,9 @@ impl H323Policy for EndpointPolicy {
             return self.hold(ask, None);
         };
         self.registering.asked(registration);
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
-        if let Some(ended) = self.held.moved(&snapshot.table) {
+        if let Some(ended) = self.held_route.moved(&snapshot.table) {
             return Err(ended);
         }
         if self.belongs(registration) {
@@ -98,7 +98,7 @@ impl H323Policy for EndpointPolicy {
         }
         let terms = snapshot.config.h323_terms(&snapshot.table);
         let Some(host) = terms.host_of(registration) else { return counted(Reason::NoName) };
-        match self.held.judge(&snapshot.table, host.as_bytes()) {
+        match self.held_route.judge(&snapshot.table, host.as_bytes()) {
             LaterName::Same => self.hold(ask, Some(&host)),
             LaterName::Other => counted(Reason::OtherTarget),
             LaterName::Nowhere(reason) => counted(reason),

@@ -183,8 +183,8 @@ fn wanted_domain<'s>(turn: &Turn<'s>, wanted: &str) -> Option<(Host<'s>, String)
 }
 
 impl From<ExchangeRefusal> for Refused {
-    fn from(unfit: ExchangeRefusal) -> Self {
-        match unfit {
+    fn from(refusal: ExchangeRefusal) -> Self {
+        match refusal {
             // The credential is forged, belongs to another tenant, lasts too long, or is no credential. The answer is
             // the same for all of these.
             ExchangeRefusal::Wrong => Self::because(403, Reason::FailedLogin, "the credential is wrong"),

@@ -50,12 +50,12 @@ pub(super) async fn demand(
         return Err(Box::new(Box::pin(busy(client, turn)).await));
     };
     let shared = &client.worker.shared;
-    let mark = users.logins.map(|logins| shared.remembered.mark(users.of, logins, field));
-    if let Some(user) = mark.and_then(|mark| shared.remembered.user(&mark, Instant::now())) {
+    let digest = users.logins.map(|logins| shared.remembered.digest(users.of, logins, field));
+    if let Some(user) = digest.and_then(|digest| shared.remembered.user(&digest, Instant::now())) {
         let _ = turn.user.set(user);
         return Ok(());
     }
-    Box::pin(verify(client, turn, demand, (&users, mark, field))).await.map_err(Box::new)
+    Box::pin(verify(client, turn, demand, (&users, digest, field))).await.map_err(Box::new)
 }
 
 /// Whether a request carries a login for Portward although its path demands none. That is so if the user's name belongs
@@ -134,7 +134,7 @@ async fn verify(
     client: &mut Client,
     turn: &Turn<'_>,
     demand: &Demand<'_>,
-    (users, mark, field): (&Audience<'_>, Option<LoginDigest>, &[u8]),
+    (users, digest, field): (&Audience<'_>, Option<LoginDigest>, &[u8]),
 ) -> Result<(), Next> {
     let asked = Instant::now();
     let shared = Arc::clone(&client.worker.shared);
@@ -143,7 +143,7 @@ async fn verify(
         let _ = turn.user.set(Arc::clone(user));
     }
     let pending = shared.verifier.verify(attempt);
-    let verdict = {
+    let check = {
         let mut pending = pin!(pending);
         unless_gone(client, |client_ended, cx| {
             if client_ended {
@@ -153,10 +153,10 @@ async fn verify(
         })
         .await
     };
-    match verdict {
+    match check {
         Some(PasswordCheck::Right) => {
-            if let (Some(mark), Some(user)) = (mark, user) {
-                shared.remembered.note(mark, user, Instant::now());
+            if let (Some(digest), Some(user)) = (digest, user) {
+                shared.remembered.note(digest, user, Instant::now());
             }
             Ok(())
         }

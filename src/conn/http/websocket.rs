@@ -47,7 +47,7 @@ pub(super) async fn open(
     };
     let key = match handshake.judge(rule) {
         Ok(key) => key,
-        Err(unfit) => return refuse(client, turn, unfit).await,
+        Err(refusal) => return refuse(client, turn, refusal).await,
     };
     let brought = handshake.brought(turn.asked.target(), turn.user.get().is_some());
     let answer = format!(
@@ -80,8 +80,8 @@ pub(super) async fn open(
 
 /// Refuses to open a WebSocket. The refusal is answered where other refusals are answered. A refusal that does not count
 /// is always answered.
-async fn refuse(client: &mut Client, turn: &Turn<'_>, unfit: HandshakeRefusal) -> Next {
-    let HandshakeRefusal { status, reason, counts } = unfit;
+async fn refuse(client: &mut Client, turn: &Turn<'_>, refusal: HandshakeRefusal) -> Next {
+    let HandshakeRefusal { status, reason, counts } = refusal;
     let ended = Ending::because(Stage::Route, Responsible::Policy, reason);
     let ended = if counts { ended } else { ended.uncounted() };
     turn.refused(client, ended);

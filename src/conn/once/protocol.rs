@@ -190,9 +190,9 @@ impl<'s> Asking<'_, 's> {
         self.client.front.as_ref()?.brought.as_ref()
     }
 
-    /// A login of the client at the PBX `place` was right.
-    pub(in crate::conn) fn confirmed(&self, place: u64, name: &[u8]) {
-        self.shared.guard.confirm(self.address(), self.client.permit.exemption(), place, name);
+    /// A login of the client at the PBX `pbx` was right.
+    pub(in crate::conn) fn confirmed(&self, pbx: u64, name: &[u8]) {
+        self.shared.guard.confirm(self.address(), self.client.permit.exemption(), pbx, name);
     }
 
     /// A login has failed on this connection. If the address is listed for that, this connection is closed as well.
@@ -227,7 +227,7 @@ pub(in crate::conn) struct Connected<'a> {
     pub(in crate::conn) shared: &'a Arc<Shared>,
     pub(in crate::conn) snapshot: &'a Snapshot,
     pub(in crate::conn) route: &'a Route<'a>,
-    pub(in crate::conn) held: Arc<HeldRoute>,
+    pub(in crate::conn) held_route: Arc<HeldRoute>,
     /// The longest message toward the address that was connected to, if its endpoint has a limit of its own.
     pub(in crate::conn) max_message: Option<u32>,
     /// The target's address.

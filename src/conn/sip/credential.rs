@@ -103,12 +103,12 @@ impl Sip {
         let terms =
             snapshot.config.credential_terms(known, (asking.carrier(), asking.id()), unix_now().into());
         let proving = self.proving.get_or_insert_default();
-        let verdict = proving.look(&terms, &asked);
+        let check = proving.look(&terms, &asked);
         let ending = |reason| Ending::because(Stage::Route, Responsible::Client, reason);
-        match verdict {
+        match check {
             CredentialCheck::Passes { is_new } => {
                 if let Some(user) = proving.proven().filter(|_| is_new).map(Proven::user) {
-                    asking.confirmed(Doors::of_rule(rule_of(host, Service::Sip).as_ref()).place(), user);
+                    asking.confirmed(Doors::of_rule(rule_of(host, Service::Sip).as_ref()).pbx(), user);
                 }
                 self.changes = proving.changes(&terms, &asked);
                 None
@@ -171,13 +171,13 @@ impl RegistrationPolicy {
     /// Checks a request against what its client has proven, if the host demands credentials by now.
     pub(super) fn demand(&mut self, head: &[u8], request: &Message, changes: &mut Changes) -> SipAction {
         let has_passed = std::mem::take(&mut self.has_passed);
-        if !self.standing.shared().snapshot.load().table.demands_credentials() {
+        if !self.login_results.shared().snapshot.load().table.demands_credentials() {
             return SipAction::Pass;
         }
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
         let (config, table) = (&snapshot.config, &*snapshot.table);
-        let host = table.host(self.held.host()).filter(|host| host.name() == self.held.host());
+        let host = table.host(self.held_route.host()).filter(|host| host.name() == self.held_route.host());
         let Some(asked) =
             host.and_then(|host| proving::Asked::of(table, (host, self.door.as_deref()), (head, request)))
         else {
@@ -186,18 +186,18 @@ impl RegistrationPolicy {
         let in_dialog = self.dialogs.as_ref().is_some_and(|dialogs| dialogs.has(head, request));
         let front = self.front.clone();
         let asked = asked.with(in_dialog, front.as_ref().and_then(|front| front.brought.as_ref()));
-        let connection = (self.standing.carrier(), self.standing.id());
+        let connection = (self.login_results.carrier(), self.login_results.id());
         let terms = config.credential_terms((table, &shared.nonces), connection, unix_now().into());
         let proving = self.proving.get_or_insert_default();
-        let verdict = match has_passed {
+        let check = match has_passed {
             true => CredentialCheck::Passes { is_new: false },
             false => proving.look(&terms, &asked),
         };
-        match verdict {
+        match check {
             CredentialCheck::Passes { is_new } => {
                 *changes = proving.changes(&terms, &asked);
                 if let Some(proven) = proving.proven().filter(|_| is_new) {
-                    self.standing.confirmed(proven.user());
+                    self.login_results.confirmed(proven.user());
                 }
                 SipAction::Pass
             }
@@ -238,7 +238,7 @@ impl RegistrationPolicy {
     }
 
     fn login_failed(&mut self, config: &Config, request: (&[u8], &Message)) {
-        self.standing.note_failed_login(config);
+        self.login_results.note_failed_login(config);
         let ending = Ending::because(Stage::Relay, Responsible::Client, Reason::FailedLogin);
         self.tell(config, ending, request);
     }
@@ -246,11 +246,11 @@ impl RegistrationPolicy {
     /// Writes a line once a connection. Offences are counted each time.
     fn tell(&mut self, config: &Config, ending: Ending, (head, request): (&[u8], &Message)) {
         if std::mem::replace(&mut self.login_told, true) {
-            self.standing.offends(config, ending);
+            self.login_results.offends(config, ending);
             return;
         }
         let who = who(head, request);
         let subject = self.cert.subject(&who, request.method(head).unwrap_or_default(), b"");
-        self.standing.report(config).refused(subject, ending);
+        self.login_results.report(config).refused(subject, ending);
     }
 }

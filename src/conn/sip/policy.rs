@@ -26,8 +26,8 @@ use crate::state::Snapshot;
 /// Judges later registrations and calls by the rules in force.
 #[derive(Debug)]
 pub(in crate::conn) struct RegistrationPolicy {
-    pub(super) held: Arc<HeldRoute>,
-    pub(super) standing: LoginResults,
+    pub(super) held_route: Arc<HeldRoute>,
+    pub(super) login_results: LoginResults,
     pub(super) verified: Option<Box<Verified>>,
     /// The target's address, if the rule has several.
     pub(super) target: Option<IpAddr>,
@@ -72,7 +72,7 @@ impl RegistrationPolicy {
             let verb = request.method(head).unwrap_or_default();
             let subject = self.cert.subject(&who, verb, name);
             let ended = Ending::because(Stage::Relay, Responsible::Policy, reason).uncounted();
-            self.standing.report(config).refused(subject, ended);
+            self.login_results.report(config).refused(subject, ended);
         }
         SipAction::Forbid
     }
@@ -80,8 +80,8 @@ impl RegistrationPolicy {
     /// Whether a request belongs to a dialog with another address of the target than this connection's address.
     fn is_elsewhere(&self, snapshot: &Snapshot, head: &[u8], request: &Message) -> bool {
         let Some(target) = self.target else { return false };
-        let tokens = &self.standing.shared().sip_tokens;
-        let terms = snapshot.config.sip_terms(&snapshot.table, tokens, self.standing.transport());
+        let tokens = &self.login_results.shared().sip_tokens;
+        let terms = snapshot.config.sip_terms(&snapshot.table, tokens, self.login_results.transport());
         let named = terms.own.dialog(head, request).and_then(|named| named.address);
         named.is_some_and(|address| address != target)
     }
@@ -97,7 +97,7 @@ impl RegistrationPolicy {
         let of_user = || {
             let is_proven = self.verified.is_some();
             let by_credential = self.proving.as_ref().and_then(|proving| proving.proven()).map(Proven::user);
-            screen.count_user(head, request, || self.standing.place(), is_proven, by_credential)
+            screen.count_user(head, request, || self.login_results.pbx(), is_proven, by_credential)
         };
         screen.count(head, request).or_else(of_user)
     }
@@ -113,7 +113,7 @@ impl RegistrationPolicy {
 
     /// Checks the names in a request against the certificate that has proven the connection.
     fn identify(&mut self, snapshot: &Snapshot, head: &[u8], request: &Message) -> SipAction {
-        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        let is_here = |host: &[u8]| self.held_route.is_at(&snapshot.table, host);
         let other = self.verified.as_ref().and_then(|verified| verified.other(head, request, is_here));
         match other {
             Some(other) => {
@@ -128,15 +128,15 @@ impl RegistrationPolicy {
 
 impl SipPolicy for RegistrationPolicy {
     fn examines(&self) -> bool {
-        let is_wanted = || self.standing.shared().snapshot.load().config.sip.sanity;
-        self.standing.carrier().is_websocket() || is_wanted()
+        let is_wanted = || self.login_results.shared().snapshot.load().config.sip.sanity;
+        self.login_results.carrier().is_websocket() || is_wanted()
     }
 
     fn screen(&mut self, head: &[u8], request: &Message, faulty: Option<&Faulty>) -> SipAction {
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
         let config = &snapshot.config;
-        let screen = Screen { shared: &shared, config, client: self.standing.client() };
+        let screen = Screen { shared: &shared, config, client: self.login_results.client() };
         let turned = screen.look(head, request, faulty.map(|faulty| faulty.fault));
         let Some(turned) = turned.or_else(|| self.count(&screen, head, request)) else {
             return SipAction::Pass;
@@ -154,24 +154,24 @@ impl SipPolicy for RegistrationPolicy {
             return SipAction::Refuse { status: turned.status(), ending };
         }
         if std::mem::replace(&mut self.turned_away, true) {
-            self.standing.offends(config, ending);
+            self.login_results.offends(config, ending);
         } else {
             let who = who(head, request);
             let subject = self.cert.subject(&who, request.method(head).unwrap_or_default(), b"");
-            self.standing.report(config).refused(subject, ending);
+            self.login_results.report(config).refused(subject, ending);
         }
         SipAction::Answer { status: turned.status(), more: turned.more() }
     }
 
     fn judge(&mut self, head: &[u8], request: &Message) -> SipAction {
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
-        if let Some(moved) = self.held.moved(&snapshot.table) {
+        if let Some(moved) = self.held_route.moved(&snapshot.table) {
             return self.moved(&snapshot.config, moved, (head, request));
         }
         let nowhere = |reason| SipAction::End(by_client(reason));
         let Snapshot { config, table, .. } = &**snapshot;
-        let terms = config.sip_terms(table, &shared.sip_tokens, self.standing.transport());
+        let terms = config.sip_terms(table, &shared.sip_tokens, self.login_results.transport());
         let name = match terms.later(head, request) {
             Identified::One(name) => name,
             Identified::Split(_) => {
@@ -184,7 +184,7 @@ impl SipPolicy for RegistrationPolicy {
             }
             Identified::Nothing => return nowhere(Reason::NoName),
         };
-        match self.held.judge(&snapshot.table, &name) {
+        match self.held_route.judge(&snapshot.table, &name) {
             LaterName::Same => self.identify(&snapshot, head, request),
             LaterName::Other => {
                 let why = Forbidden { head, request, reason: Reason::OtherTarget, name: b"" };
@@ -202,9 +202,9 @@ impl SipPolicy for RegistrationPolicy {
         if !is_new && !is_held {
             return SipAction::Pass;
         }
-        let shared = self.standing.shared().clone();
+        let shared = self.login_results.shared().clone();
         let snapshot = shared.snapshot.load();
-        let moved = if is_new { self.held.moved(&snapshot.table) } else { None };
+        let moved = if is_new { self.held_route.moved(&snapshot.table) } else { None };
         if let Some(moved) = moved.filter(|moved| moved.is_told) {
             return self.moved(&snapshot.config, moved, (head, request));
         }
@@ -229,7 +229,7 @@ impl SipPolicy for RegistrationPolicy {
         if let Some(proving) = &mut self.proving {
             proving.heard(head, message);
         }
-        let is_wanted = || counts_requests(&self.standing.shared().snapshot.load().config);
+        let is_wanted = || counts_requests(&self.login_results.shared().snapshot.load().config);
         if self.proving.is_some() || is_wanted() {
             self.dialogs.get_or_insert_default().heard(head, message);
         }
@@ -237,17 +237,17 @@ impl SipPolicy for RegistrationPolicy {
 
     fn foreign(&self, head: &[u8], response: &Message, cut: &mut dyn FnMut(&Field)) {
         let Some(verified) = &self.verified else { return };
-        let snapshot = self.standing.shared().snapshot.load();
-        let is_here = |host: &[u8]| self.held.is_at(&snapshot.table, host);
+        let snapshot = self.login_results.shared().snapshot.load();
+        let is_here = |host: &[u8]| self.held_route.is_at(&snapshot.table, host);
         verified.other_fields(head, response, is_here).for_each(cut);
     }
 
     fn gave(&mut self, nonce: u64) {
-        self.standing.gave(nonce);
+        self.login_results.gave(nonce);
     }
 
     fn has_given(&self, nonce: u64) -> bool {
-        self.standing.has_given(nonce)
+        self.login_results.has_given(nonce)
     }
 
     fn too_long(&mut self, head: &[u8], message: &Message) {
@@ -264,9 +264,9 @@ impl SipPolicy for RegistrationPolicy {
             None => (status.as_bytes(), message.cseq_method.of_input(head)),
         };
         let subject = self.cert.subject(&who, verb, name);
-        let config = &self.standing.shared().snapshot.load().config;
+        let config = &self.login_results.shared().snapshot.load().config;
         let ended = Ending::because(Stage::Relay, Responsible::Policy, Reason::TooLarge).uncounted();
-        self.standing.report(config).refused(subject, ended);
+        self.login_results.report(config).refused(subject, ended);
     }
 
     fn login(&mut self, login: Login, head: &[u8], answer: &Message) {
@@ -274,13 +274,13 @@ impl SipPolicy for RegistrationPolicy {
             Login::Confirmed => {
                 // The user without its parameters (RFC 3261 §19.1.1).
                 let user = answer.to.user.of_input(head).split(|octet| *octet == b';').next();
-                self.standing.confirmed(user.unwrap_or_default());
+                self.login_results.confirmed(user.unwrap_or_default());
             }
-            Login::Failed => self.standing.failed(),
+            Login::Failed => self.login_results.failed(),
         }
     }
 
     fn tokens(&self) -> &Tokens {
-        &self.standing.shared().sip_tokens
+        &self.login_results.shared().sip_tokens
     }
 }

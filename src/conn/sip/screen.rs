@@ -95,13 +95,13 @@ impl Screen<'_> {
             .then_some(Turned::TooMany)
     }
 
-    /// Counts a request of a user. The user is the name of a right credential, or else the user in From. `place`: the
+    /// Counts a request of a user. The user is the name of a right credential, or else the user in From. `pbx`: the
     /// PBX at which the user in From is registered.
     pub(super) fn count_user(
         &self,
         head: &[u8],
         request: &Message,
-        place: impl FnOnce() -> u64,
+        pbx: impl FnOnce() -> u64,
         is_proven: bool,
         by_credential: Option<&[u8]>,
     ) -> Option<Turned> {
@@ -115,7 +115,7 @@ impl Screen<'_> {
             Some(user) => (user, true),
             None => (from().unwrap_or_default(), is_proven),
         };
-        let user = User { address: self.client, place: place(), name, is_proven };
+        let user = User { address: self.client, pbx: pbx(), name, is_proven };
         (!self.shared.guard.takes_request_of(user, &self.config.guard)).then_some(Turned::TooMany)
     }
 }

@@ -3,9 +3,9 @@ use super::*;
 
 fn account(id: &str, tree: &[&str]) -> Account {
     let tree = tree.iter().map(|id| Box::from(*id)).collect();
-    let spot = TextPosition { line: 1, column: 1 };
+    let position = TextPosition { line: 1, column: 1 };
     let realm = Some(format!("{id}.example").into());
-    Account { id: id.into(), name: Some(format!("{id} Ltd").into()), realm, enabled: true, tree, spot }
+    Account { id: id.into(), name: Some(format!("{id} Ltd").into()), realm, enabled: true, tree, position }
 }
 
 fn planned(list: Vec<Account>, known: &BTreeMap<Box<str>, ExistingTenant>, prune: bool) -> Plan {

@@ -179,10 +179,10 @@ fn read(head: &[u8], start: usize) -> Result<Request, Reason> {
     let target = RequestTarget::read(parsed.path.unwrap_or_default().as_bytes(), method)?;
     request.target = Span::of(head, target.asked);
     request.path = Span::of(head, target.path);
-    let seen = RequestFields::read(head, parsed.headers, &mut request)?;
-    request.host = seen.host(head, &target, version)?;
-    request.body = seen.body(version)?;
-    seen.going_on(head, method, &mut request);
+    let fields = RequestFields::read(head, parsed.headers, &mut request)?;
+    request.host = fields.host(head, &target, version)?;
+    request.body = fields.body(version)?;
+    fields.going_on(head, method, &mut request);
     Ok(request)
 }
 
@@ -201,23 +201,23 @@ struct RequestFields {
 
 impl RequestFields {
     fn read(head: &[u8], lines: &[httparse::Header<'_>], request: &mut Request) -> Result<Self, Reason> {
-        let mut seen = Self::default();
+        let mut fields = Self::default();
         for line in lines {
             let value = line.value.trim_ascii();
             let kind = match classify(line.name.as_bytes()) {
                 Named::Is(kind) => {
-                    seen.note(kind, head, value)?;
+                    fields.note(kind, head, value)?;
                     kind
                 }
                 Named::Connection => {
-                    seen.connection.note(value);
-                    if seen.connection.nominates_framing {
+                    fields.connection.note(value);
+                    if fields.connection.nominates_framing {
                         return Err(Reason::Malformed);
                     }
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
-                    seen.upgrade.note(value);
+                    fields.upgrade.note(value);
                     Kind::HopByHop
                 }
                 Named::Expect => {
@@ -229,7 +229,7 @@ impl RequestFields {
                     if request.version == Version::Http10 { Kind::HopByHop } else { Kind::Expect }
                 }
                 named @ (Named::Authorization | Named::ProxyAuthorization) => {
-                    seen.note_login(named == Named::ProxyAuthorization, value, request)?;
+                    fields.note_login(named == Named::ProxyAuthorization, value, request)?;
                     Kind::EndToEnd
                 }
                 Named::Authenticate => Kind::EndToEnd,
@@ -238,7 +238,7 @@ impl RequestFields {
             let (name, value) = (Span::of(head, line.name.as_bytes()), Span::of(head, value));
             request.fields.push(Field { name, value, kind });
         }
-        Ok(seen)
+        Ok(fields)
     }
 
     /// Notes a login. If there are two, targets use the first, the last or both (RFC 9110 §5.3: the field is no list).

@@ -154,9 +154,9 @@ fn read_lines<'h>(
         folded: false,
         fields: SmallVec::new(),
     };
-    let seen = ResponseFields::read(head, parsed.headers, &mut response)?;
+    let fields = ResponseFields::read(head, parsed.headers, &mut response)?;
     let bodiless = answers_head || status < 200 || status == 204 || status == 304;
-    let framed = match (seen.chunked, seen.length) {
+    let framed = match (fields.chunked, fields.length) {
         (true, Some(_)) => return Err(Reason::Malformed),
         (true, None) if version == Version::Http10 => return Err(Reason::Malformed),
         (true, None) => ResponseBody::Chunked,
@@ -165,11 +165,11 @@ fn read_lines<'h>(
         (false, None) => ResponseBody::Close,
     };
     response.body = if bodiless { ResponseBody::None } else { framed };
-    let said = seen.connection;
+    let said = fields.connection;
     response.persistent = !said.close
         && (version == Version::Http11 || said.keep_alive)
         && response.body != ResponseBody::Close;
-    response.websocket = status == 101 && said.upgrade && seen.upgrade.is_websocket();
+    response.websocket = status == 101 && said.upgrade && fields.upgrade.is_websocket();
     if said.nominates {
         remove_nominated(head, &mut response.fields);
     }
@@ -186,23 +186,23 @@ struct ResponseFields {
 
 impl ResponseFields {
     fn read(head: &[u8], lines: &[httparse::Header<'_>], response: &mut Response) -> Result<Self, Reason> {
-        let mut seen = Self::default();
+        let mut fields = Self::default();
         for line in lines {
             let value = line.value.trim_ascii();
             let kind = match classify(line.name.as_bytes()) {
                 Named::Is(Kind::ContentLength) => {
                     let length = decimal(value).ok_or(Reason::Malformed)?;
-                    match seen.length.replace(length) {
+                    match fields.length.replace(length) {
                         None => Kind::ContentLength,
                         Some(before) if before == length => Kind::HopByHop, // a repeated equal value is dropped
                         Some(_) => return Err(Reason::Malformed),
                     }
                 }
                 Named::Is(Kind::TransferEncoding) => {
-                    if seen.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                    if fields.chunked || !value.eq_ignore_ascii_case(b"chunked") {
                         return Err(Reason::Malformed);
                     }
-                    seen.chunked = true;
+                    fields.chunked = true;
                     Kind::TransferEncoding
                 }
                 // In a response these fields are the target's own.
@@ -211,11 +211,11 @@ impl ResponseFields {
                     Kind::EndToEnd
                 }
                 Named::Connection => {
-                    seen.connection.note(value);
+                    fields.connection.note(value);
                     Kind::HopByHop
                 }
                 Named::Upgrade => {
-                    seen.upgrade.note(value);
+                    fields.upgrade.note(value);
                     Kind::HopByHop
                 }
                 Named::Authenticate => {
@@ -227,7 +227,7 @@ impl ResponseFields {
             let (name, value) = (Span::of(head, line.name.as_bytes()), Span::of(head, value));
             response.fields.push(Field { name, value, kind });
         }
-        Ok(seen)
+        Ok(fields)
     }
 }
 

@@ -120,12 +120,11 @@ impl<P: LdapPolicy> Gate<P> {
     }
 
     fn bind(&mut self, bind: &Bind, len: usize, replies: &mut Replies<'_>) -> Next {
-        let verdict =
-            if std::mem::take(&mut self.first) { BindAction::Pass } else { self.policy.judge(bind) };
+        let action = if std::mem::take(&mut self.first) { BindAction::Pass } else { self.policy.judge(bind) };
         // RFC 4511 §4.2.1: a bind ends the client's earlier login, even if the bind fails.
         self.open = false;
         self.waited = false;
-        match verdict {
+        match action {
             BindAction::Pass => {
                 self.unanswered = Some(bind.id);
                 self.name = bind.proven_user().into();

@@ -142,7 +142,7 @@ fn credential(
     if !is_genuine {
         return Err(Wrong::Forged);
     }
-    match ephemeral.standing(terms.now, terms.longest) {
+    match ephemeral.validity(terms.now, terms.longest) {
         Validity::Expired => return Err(Wrong::Expired),
         Validity::TooLong => return Err(Wrong::TooLong),
         Validity::Good => {}

@@ -78,17 +78,17 @@ pub struct Down {
 impl Health {
     /// The health of an address.
     pub fn state(&self, address: SocketAddr) -> Option<AddressStatus> {
-        let standing = self.known.get(&address)?;
-        let (state, why, is_checked) = (standing.state, standing.why, standing.is_checked());
-        Some(AddressStatus { state, age: standing.since.elapsed(), why, is_checked })
+        let health = self.known.get(&address)?;
+        let (state, why, is_checked) = (health.state, health.why, health.is_checked());
+        Some(AddressStatus { state, age: health.since.elapsed(), why, is_checked })
     }
 
     /// The addresses that are down, in order.
     pub fn down(&self) -> Vec<Down> {
         let down = self.known.iter().filter_map(|one| {
-            let standing = one.value();
-            let since = SystemTime::now().checked_sub(standing.since.elapsed())?;
-            (standing.state == State::Down).then(|| Down { address: *one.key(), since, why: standing.why })
+            let health = one.value();
+            let since = SystemTime::now().checked_sub(health.since.elapsed())?;
+            (health.state == State::Down).then(|| Down { address: *one.key(), since, why: health.why })
         });
         let mut list: Vec<_> = down.collect();
         list.sort_unstable_by_key(|down| down.address);
@@ -116,13 +116,13 @@ impl Health {
             return Turn::InOrder;
         }
         let known = self.known.get_mut(&address);
-        known.map_or(Turn::InOrder, |mut standing| standing.turn(Instant::now(), failback))
+        known.map_or(Turn::InOrder, |mut health| health.turn(Instant::now(), failback))
     }
 
     /// Notes an attempt to connect to an address, if its target has several. The attempt ends when the value is
     /// dropped.
     pub(super) fn begin(&self, address: SocketAddr) -> Attempt<'_> {
-        let is_first = self.change(address, |standing, now| standing.begins(now));
+        let is_first = self.change(address, |health, now| health.begins(now));
         Attempt { health: self, address, is_first }
     }
 
@@ -131,34 +131,34 @@ impl Health {
         // Most connections show nothing new, so they only read.
         let is_news = self.known.get(&address).is_none_or(|known| known.is_news(Instant::now()));
         if is_news {
-            self.tell(address, |standing, now| standing.reached(now));
+            self.tell(address, |health, now| health.reached(now));
         }
     }
 
     /// Notes that a connection begun at `begun` could not be opened, by the target's fault.
     pub fn missed(&self, address: SocketAddr, why: Cause, begun: Instant) {
-        self.tell(address, |standing, now| standing.missed(why, begun, now));
+        self.tell(address, |health, now| health.missed(why, begun, now));
     }
 
     /// Notes the result of a check. An address that is not marked as checked is left alone.
     pub fn checked(&self, address: SocketAddr, result: Result<(), Cause>) {
-        self.tell(address, |standing, now| standing.checked(result, now));
+        self.tell(address, |health, now| health.checked(result, now));
     }
 
     /// Sets or ends the checks of `address`.
     fn check_by(&self, address: SocketAddr, thresholds: Option<Thresholds>) {
-        self.tell(address, |standing, now| standing.check_by(thresholds, now));
+        self.tell(address, |health, now| health.check_by(thresholds, now));
     }
 
     /// Forgets addresses that belong to no target any more, and times that do not matter any more. `longest`: the
     /// longest `failback` of the rules.
     pub fn sweep(&self, longest: Duration, is_target: impl Fn(SocketAddr) -> bool) {
         let now = Instant::now();
-        self.known.retain(|address, standing| {
-            let was_quiet = standing.is_quiet();
-            standing.settle(longest, now);
+        self.known.retain(|address, health| {
+            let was_quiet = health.is_quiet();
+            health.settle(longest, now);
             let stays = is_target(*address);
-            if !was_quiet && (!stays || standing.is_quiet()) {
+            if !was_quiet && (!stays || health.is_quiet()) {
                 self.troubled.fetch_sub(1, Ordering::Relaxed);
             }
             stays
@@ -184,10 +184,10 @@ impl Health {
 
     fn change<T>(&self, address: SocketAddr, change: impl FnOnce(&mut AddressHealth, Instant) -> T) -> T {
         let now = Instant::now();
-        let mut standing = self.known.entry(address).or_insert_with(|| AddressHealth::new(now));
-        let was_quiet = standing.is_quiet();
-        let result = change(&mut standing, now);
-        match (was_quiet, standing.is_quiet()) {
+        let mut health = self.known.entry(address).or_insert_with(|| AddressHealth::new(now));
+        let was_quiet = health.is_quiet();
+        let result = change(&mut health, now);
+        match (was_quiet, health.is_quiet()) {
             (true, false) => drop(self.troubled.fetch_add(1, Ordering::Relaxed)),
             (false, true) => drop(self.troubled.fetch_sub(1, Ordering::Relaxed)),
             _ => {}
@@ -214,6 +214,6 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.health.change(self.address, |standing, now| standing.ends(now));
+        self.health.change(self.address, |health, now| health.ends(now));
     }
 }

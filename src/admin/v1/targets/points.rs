@@ -115,7 +115,7 @@ impl<'r> Points<'r> {
 
     /// Collects what all these hosts say about the points on the page. Earlier statements are discarded.
     pub(super) fn describe<'t>(&mut self, hosts: impl Iterator<Item = Host<'t>>) {
-        self.found.values_mut().for_each(|place| *place = PointUse::default());
+        self.found.values_mut().for_each(|point_use| *point_use = PointUse::default());
         self.go(hosts, |_, _, _| {});
     }
 
@@ -130,8 +130,8 @@ impl<'r> Points<'r> {
                     for endpoint in way.endpoints.iter() {
                         self.points(&endpoint.address, port.get(), |found, limit, point| {
                             admit(found, limit, &point);
-                            if let Some(place) = found.get_mut(&point) {
-                                note(place, host, (way.service, transport), &endpoint.address);
+                            if let Some(point_use) = found.get_mut(&point) {
+                                note(point_use, host, (way.service, transport), &endpoint.address);
                             }
                         });
                     }
@@ -186,23 +186,28 @@ fn admit(
     }
 }
 
-fn note(place: &mut PointUse, host: Host<'_>, (service, transport): (Service, Transport), address: &Address) {
-    place.services.insert(service);
-    let [plain, tls] = &mut place.transports;
+fn note(
+    point_use: &mut PointUse,
+    host: Host<'_>,
+    (service, transport): (Service, Transport),
+    address: &Address,
+) {
+    point_use.services.insert(service);
+    let [plain, tls] = &mut point_use.transports;
     *(if transport == Transport::Tls { tls } else { plain }) = true;
     if let Some(name) = address.name()
-        && place.names.len() < NAMES
-        && !place.names.iter().any(|known| **known == *name)
+        && point_use.names.len() < NAMES
+        && !point_use.names.iter().any(|known| **known == *name)
     {
-        place.names.push(name.into());
+        point_use.names.push(name.into());
     }
     // A host that leads there in several ways does so in a row, so only the last host is compared.
     let name = host.name();
     let place_of_name = name.as_ptr() as usize;
-    if place.last_host != place_of_name {
-        (place.host_count, place.last_host) = (place.host_count + 1, place_of_name);
-        if place.hosts.len() < HOSTS {
-            place.hosts.push(name.into());
+    if point_use.last_host != place_of_name {
+        (point_use.host_count, point_use.last_host) = (point_use.host_count + 1, place_of_name);
+        if point_use.hosts.len() < HOSTS {
+            point_use.hosts.push(name.into());
         }
     }
 }
@@ -235,9 +240,9 @@ mod tests {
 
     fn shown(places: Points<'_>) -> (Vec<String>, Option<String>) {
         let (points, next) = places.finish();
-        let shown = points.iter().map(|(point, place)| {
-            let (names, hosts) = (place.names.join(" "), place.hosts.join(" "));
-            format!("{point} {} [{names}] {hosts} {}", place.carriers().join("+"), place.host_count)
+        let shown = points.iter().map(|(point, point_use)| {
+            let (names, hosts) = (point_use.names.join(" "), point_use.hosts.join(" "));
+            format!("{point} {} [{names}] {hosts} {}", point_use.carriers().join("+"), point_use.host_count)
         });
         (shown.collect(), next.map(|point| point.to_string()))
     }

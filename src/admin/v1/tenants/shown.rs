@@ -31,9 +31,9 @@ impl<'a> From<&'a Snapshot> for TenantContext<'a> {
 const NAMED: usize = 100;
 
 /// A tenant and its place. `definition` is the definition of a tenant of the API, without logins and secrets.
-pub(crate) fn tenant(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
-    let mut json = state(seen, tenant);
-    let definition = seen.tenants.get(tenant.id()).filter(|_| tenant.is_made());
+pub(crate) fn tenant(context: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
+    let mut json = state(context, tenant);
+    let definition = context.tenants.get(tenant.id()).filter(|_| tenant.is_made());
     let imported = definition.and_then(|definition| definition.get(IMPORTED)).cloned();
     let realms = definition.map(|definition| definition.get("realms").cloned().unwrap_or_else(|| json!([])));
     for (name, value) in [
@@ -53,11 +53,12 @@ pub(crate) fn tenant(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
 }
 
 /// A tenant with the hosts and tenants that belong to it.
-pub(crate) fn whole(seen: TenantContext<'_>, of: Tenant<'_>) -> Value {
-    let mut json = tenant(seen, of);
-    let hosts = seen.table.iter().filter(|host| host.tenant().is_some_and(|tenant| tenant.id() == of.id()));
+pub(crate) fn whole(context: TenantContext<'_>, of: Tenant<'_>) -> Value {
+    let mut json = tenant(context, of);
+    let hosts =
+        context.table.iter().filter(|host| host.tenant().is_some_and(|tenant| tenant.id() == of.id()));
     put_field(&mut json, "hosts", names(hosts.map(Host::name)));
-    let below = seen
+    let below = context
         .table
         .tenants()
         .iter()
@@ -67,10 +68,10 @@ pub(crate) fn whole(seen: TenantContext<'_>, of: Tenant<'_>) -> Value {
 }
 
 /// Whether the tenant is enabled, and why.
-pub(super) fn state(seen: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
+pub(super) fn state(context: TenantContext<'_>, tenant: Tenant<'_>) -> Value {
     let rule = match tenant.is_made() {
-        true => Tenants::file(seen.state).display().to_string(),
-        false => place(seen.table, tenant.source()),
+        true => Tenants::file(context.state).display().to_string(),
+        false => place(context.table, tenant.source()),
     };
     json!({
         "id": tenant.id(),
