@@ -67,7 +67,7 @@ pub struct Ending {
     /// The stage in which it ended.
     pub stage: Stage,
     /// The side that is responsible for the end.
-    pub whose: Responsible,
+    pub responsible: Responsible,
     /// The reason. `None`: it ended without a fault.
     pub reason: Option<Reason>,
     /// The cause behind the reason, where it is known. It is about a target or about a client's certificate.
@@ -82,13 +82,20 @@ pub struct Ending {
 
 impl Ending {
     /// An end with a reason.
-    pub const fn because(stage: Stage, whose: Responsible, reason: Reason) -> Self {
-        Self { stage, whose, reason: Some(reason), cause: None, weight: reason.weight(), is_told: false }
+    pub const fn because(stage: Stage, responsible: Responsible, reason: Reason) -> Self {
+        Self {
+            stage,
+            responsible,
+            reason: Some(reason),
+            cause: None,
+            weight: reason.weight(),
+            is_told: false,
+        }
     }
 
     /// An end without a fault: a side has closed, an idle timeout has passed, or the request is done.
-    pub const fn peacefully(stage: Stage, whose: Responsible) -> Self {
-        Self { stage, whose, reason: None, cause: None, weight: Weight::Nothing, is_told: false }
+    pub const fn peacefully(stage: Stage, responsible: Responsible) -> Self {
+        Self { stage, responsible, reason: None, cause: None, weight: Weight::Nothing, is_told: false }
     }
 
     /// The end of a request whose target has failed with this cause.

@@ -107,7 +107,7 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ending> 
             return Ok(());
         }
         more(client, BUFFER).await.map_err(|ended| match ended.reason {
-            Some(Reason::Silent) => Ending::because(ended.stage, ended.whose, Reason::Timeout),
+            Some(Reason::Silent) => Ending::because(ended.stage, ended.responsible, Reason::Timeout),
             _ => ended,
         })?;
     }
@@ -192,9 +192,9 @@ fn poll_more(
         return Poll::Ready(Err(Ending::peacefully(Stage::Ask, Responsible::Ourselves)));
     }
     let nothing = holds_nothing(client.leg.buffer.filled());
-    let end = |whose, reason: Option<Reason>| {
-        let peace = Ending::peacefully(Stage::Ask, whose);
-        Poll::Ready(Err(reason.map_or(peace, |reason| Ending::because(Stage::Ask, whose, reason))))
+    let end = |responsible, reason: Option<Reason>| {
+        let peace = Ending::peacefully(Stage::Ask, responsible);
+        Poll::Ready(Err(reason.map_or(peace, |reason| Ending::because(Stage::Ask, responsible, reason))))
     };
     let read = if client.leg.ended { Poll::Ready(Ok(0)) } else { client.leg.poll_fill(cx, limit) };
     match read {

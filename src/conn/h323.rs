@@ -56,7 +56,7 @@ impl Protocol for H323 {
     fn undecided(&self, waiting: &[u8], ending: Ending) -> Ending {
         match ending.reason {
             _ if !self.opening.is_idle(waiting) => ending,
-            Some(Reason::Timeout) => Ending::because(ending.stage, ending.whose, Reason::Silent),
+            Some(Reason::Timeout) => Ending::because(ending.stage, ending.responsible, Reason::Silent),
             _ => ending.uncounted(),
         }
     }

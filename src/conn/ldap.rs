@@ -134,7 +134,7 @@ impl Protocol for Ldap {
             // A client may close after it has got its answers.
             Some(Reason::Aborted) if self.answered > 0 => Ending::peacefully(Stage::Ask, Responsible::Client),
             Some(Reason::Silent) if self.asked_for_tls => {
-                Ending::because(ending.stage, ending.whose, Reason::Timeout)
+                Ending::because(ending.stage, ending.responsible, Reason::Timeout)
             }
             _ => ending,
         }

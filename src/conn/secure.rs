@@ -44,7 +44,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
     let snapshot = worker.shared.snapshot.load_full();
     let (config, guard) = (&snapshot.config, &worker.shared.guard);
     let deadline = Instant::now() + config.limits.handshake_timeout;
-    let ended = |whose, reason| Ending::because(Stage::Secure, whose, reason);
+    let ended = |responsible, reason| Ending::because(Stage::Secure, responsible, reason);
 
     if expects_proxy_header {
         let conveyed = async {
@@ -59,7 +59,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
                 live.set_client(client);
             }
             Ok(None) => {}
-            Err(reason) => return Err((facts, ended(whose(reason), reason))),
+            Err(reason) => return Err((facts, ended(responsible(reason), reason))),
         }
         let readmitted = guard.readmit(permit, facts.client.ip(), &config.guard);
         permit = readmitted.map_err(|reason| (facts, ended(Responsible::Policy, reason)))?;
@@ -76,7 +76,7 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             count(worker, &facts, secured.as_ref().err().copied());
             match secured {
                 Ok(secured) => secured,
-                Err(reason) => return Err((facts, ended(whose(reason), reason))),
+                Err(reason) => return Err((facts, ended(responsible(reason), reason))),
             }
         }
     };
@@ -116,7 +116,7 @@ fn count(worker: &Worker, facts: &Facts, failed: Option<Reason>) {
 }
 
 /// The side that is responsible when a connection is not secured.
-fn whose(reason: Reason) -> Responsible {
+fn responsible(reason: Reason) -> Responsible {
     if reason == Reason::Limit { Responsible::Policy } else { Responsible::Client }
 }
 
@@ -190,7 +190,7 @@ pub(super) async fn start_tls(
         // With StartTLS the client has begun already, whether a byte of TLS came or not.
         let unbegun = matches!(reason, Reason::Silent | Reason::Aborted);
         let reason = if unbegun { Reason::TlsFailed } else { reason };
-        Ending::because(Stage::Secure, whose(reason), reason)
+        Ending::because(Stage::Secure, responsible(reason), reason)
     })?;
     client.leg = Leg::new(stream);
     client.possession = possession;

@@ -196,7 +196,9 @@ impl Protocol for Sip {
             Some(Reason::Aborted) if nothing && self.answered > 0 => {
                 Ending::peacefully(Stage::Ask, Responsible::Client)
             }
-            Some(Reason::Timeout) if nothing => Ending::because(ending.stage, ending.whose, Reason::Silent),
+            Some(Reason::Timeout) if nothing => {
+                Ending::because(ending.stage, ending.responsible, Reason::Silent)
+            }
             Some(Reason::Timeout) if self.refused > 0 => ending.uncounted(),
             _ => ending,
         }

@@ -19,12 +19,12 @@ pub enum EndedBy {
 impl EndedBy {
     /// The ending of a relay that ended without a fault.
     pub const fn peacefully(self) -> Ending {
-        let whose = match self {
+        let responsible = match self {
             Self::Client => Responsible::Client,
             Self::Target | Self::Silence => Responsible::Target,
             Self::Idle => Responsible::Policy,
         };
-        Ending::peacefully(Stage::Relay, whose)
+        Ending::peacefully(Stage::Relay, responsible)
     }
 
     /// The ending of a relay that began with a request, after `bytes_down` octets from the target. A target that ends

@@ -122,7 +122,7 @@ impl Sip {
                 let ending = ending(reason(why));
                 let ending = match why {
                     Why::Failed => ending,
-                    _ => Ending { whose: Responsible::Policy, ..ending }.uncounted(),
+                    _ => Ending { responsible: Responsible::Policy, ..ending }.uncounted(),
                 };
                 if why == Why::Failed {
                     asking.note_failed_login();

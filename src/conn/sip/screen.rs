@@ -58,11 +58,11 @@ impl Turned {
 
     /// The ending for the log and the guard.
     pub(super) const fn ending(self, stage: Stage) -> Ending {
-        let whose = match self {
+        let responsible = match self {
             Self::Insane(_) => Responsible::Client,
             Self::Scanner | Self::TooMany => Responsible::Policy,
         };
-        Ending::because(stage, whose, self.reason())
+        Ending::because(stage, responsible, self.reason())
     }
 }
 

@@ -81,7 +81,7 @@ impl Outcome<'_> {
             }
             Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
                 set("outcome", "ended".into());
-                set("by", ending.whose.name().into());
+                set("by", ending.responsible.name().into());
                 set("stage", ending.stage.name().into());
                 set("reason", ending.reason.map(Reason::name).into());
                 set("target", target.map(|target| target.to_string()).into());

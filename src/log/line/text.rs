@@ -74,7 +74,7 @@ impl Outcome<'_> {
                 write!(text, ": {up} bytes up, {down} bytes down, {} ms", took.as_millis())
             }
             Outcome::Ended { ending, target, bytes: [up, down], seconds } => {
-                write!(text, " ended by {} in {}", ending.whose.name(), ending.stage.name())?;
+                write!(text, " ended by {} in {}", ending.responsible.name(), ending.stage.name())?;
                 if let Some(reason) = ending.reason {
                     write!(text, " ({reason})")?;
                 }

@@ -71,7 +71,7 @@ impl Undo {
         let (before, rest) = value.split_at_checked(scheme).unwrap_or_default();
         let end = rest.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or_default();
-        match self.whose(authority) {
+        match self.url_owner(authority) {
             UrlOwner::Foreign => false,
             UrlOwner::Own => {
                 let start = out.len();
@@ -149,7 +149,7 @@ impl Undo {
 
     /// The host of an authority. A standard port of either scheme counts as no port, because a target behind a proxy
     /// that speaks TLS may not know the client's scheme.
-    fn whose(&self, authority: &[u8]) -> UrlOwner {
+    fn url_owner(&self, authority: &[u8]) -> UrlOwner {
         let Some(asked) = Authority::read(authority) else { return UrlOwner::Foreign };
         let is = |host: &[u8]| Authority::read(host).is_some_and(|host| asked.is_of(&host));
         let is_at_target = |host: &[u8]| {
