@@ -11,7 +11,8 @@ use super::daemon::{DaemonArgs, encoded, field, no_answer};
 use super::terminal;
 use crate::config;
 use crate::guard::Network;
-pub(super) use crate::guard::blacklist_file::words::line;
+pub(super) use crate::guard::blacklist_file::words::text;
+use crate::guard::blacklist_file::words::{line, removed};
 
 /// How many entries are shown, unless `--limit` sets another number.
 const SHOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
@@ -106,7 +107,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
         Command::Clear => daemon.ask("DELETE", "/v1/blacklist", None).map(|answer| match json {
             true => terminal::print_line(answer),
-            false => terminal::print_line(format_args!("{} entries removed", field(&answer, "removed"))),
+            false => terminal::print_line(removed(field(&answer, "removed").as_u64().unwrap_or_default())),
         }),
     };
     answer.map_or_else(|error| no_answer(&error), |()| ExitCode::SUCCESS)

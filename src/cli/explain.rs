@@ -129,7 +129,7 @@ fn listing(config: &Config, address: IpAddr) -> Listing {
     match ask(&config.admin.socket, "GET", &format!("/v1/blacklist/{address}"), None) {
         Ok(entry) => Listing::Listed {
             address: field(&entry, "address").as_str().unwrap_or_default().to_owned(),
-            entry: super::blacklist::line(&entry),
+            entry: super::blacklist::text(&entry),
         },
         Err(NoAnswer::Refused(404, _)) => Listing::NotListed,
         Err(error) => Listing::Unknown(error.to_string()),

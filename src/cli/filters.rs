@@ -9,16 +9,16 @@ use crate::stats::AtTarget;
 /// The filter for connections or decisions.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filters {
-    /// Those of this client
+    /// Only those of this client
     #[arg(long, value_name = "ADDRESS")]
     client: Option<IpAddr>,
-    /// Those to this host, by its name in the rules or as the client has asked for it
+    /// Only those to this host, by its name in the rules or as the client has asked for it
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// Those of this service
+    /// Only those of this service
     #[arg(long, value_name = "SERVICE", value_parser = Service::ALL.map(Service::name))]
     service: Option<String>,
-    /// Those to this target, on any port or on one, as 172.31.31.2 or 172.31.31.2:5061
+    /// Only those to this target, on any port or on one, as 172.31.31.2 or 172.31.31.2:5061
     #[arg(long, value_name = "ADDRESS")]
     target: Option<AtTarget>,
 }

@@ -67,14 +67,14 @@ enum Command {
     },
     /// Write a new host into a rules file
     Add(add::New),
-    /// Say that a host is enabled
+    /// Enable a host
     Enable {
         /// Its name or an alias
         name: String,
         #[command(flatten)]
         how: How,
     },
-    /// Say that a host is disabled
+    /// Disable a host: its requests are refused, its rules stay
     Disable {
         /// Its name or an alias
         name: String,

@@ -24,7 +24,7 @@ use crate::admin::client::NoAnswer;
     1  one of them is down, or the daemon cannot be asked\n  \
     2  wrong usage")]
 pub(super) struct Args {
-    /// Those of this host
+    /// Only the targets of this host
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
     /// Those in this state: up, down, unknown

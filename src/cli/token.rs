@@ -16,7 +16,7 @@ use crate::credentials::{Secret, ephemeral, exchange};
 use crate::rules::{Tenant, is_tenant_id, name, near};
 use crate::service::Service;
 
-/// Make a credential for a limited time, with which a user proves who it is
+/// Make a credential for a limited time, with which a user logs in
 ///
 /// The credential is made with the newest secret of the tenant, as the tenant's own web server makes credentials. With
 /// --sip it is made with the newest of `[sip] secrets`, as Portward's exchange makes credentials. The configuration and

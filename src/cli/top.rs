@@ -45,6 +45,9 @@ const WAITING: usize = 64;
     p               pause\n  \
     ?               the keys\n  \
     q, Esc          quit\n\n\
+    Exit codes:\n  \
+    0  it was ended by a key\n  \
+    1  the daemon does not run or cannot be asked, or the terminal cannot show it\n\n\
     For programs: portward top --json, or the API: /usr/share/doc/portward/docs/api.md.")]
 pub(super) struct Args {
     /// How often to ask the daemon, in seconds

@@ -38,7 +38,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Answer {
     let entry = entry.and_then(|entry| serde_json::from_str(&blacklist_file::to_json(&entry)).ok());
     let listing = entry.as_ref().map_or(Listing::NotListed, |entry: &Value| Listing::Listed {
         address: entry.get("address").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        entry: blacklist_file::words::line(entry),
+        entry: blacklist_file::words::text(entry),
     });
     let client = Client {
         from: wanted.from.map(|address| From { address, listing }),

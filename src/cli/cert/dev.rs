@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long = "client", value_name = "CN")]
     clients: Vec<String>,
 
-    /// Overwrite what is there
+    /// Overwrite files that are there
     #[arg(long)]
     force: bool,
 }

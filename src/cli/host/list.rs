@@ -29,7 +29,14 @@ pub(super) fn all(loaded: &Loaded, is_json: bool) {
             Service::ALL.into_iter().filter(|service| host.serves(*service)).map(|service| service.name());
         let services = services.collect::<Vec<_>>().join(", ");
         let (enabled, tone) = enabled(host);
-        let cells = [names(host), services, targets(&json).join(", "), enabled.into_owned(), rule(&json)];
+        let targets = targets(&json).join(", ");
+        let cells = [
+            names(host),
+            services,
+            if targets.is_empty() { "-".to_owned() } else { targets },
+            enabled.into_owned(),
+            rule(&json),
+        ];
         shown.row(cells.map(|cell| (cell, tone)));
     }
     shown.print();

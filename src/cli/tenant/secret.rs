@@ -27,7 +27,7 @@ pub(super) struct Password {
     /// Read it from standard input, up to the end of the line
     #[arg(long)]
     stdin: bool,
-    /// The user shall not log in any more
+    /// Remove the user: it can no longer log in
     #[arg(long, conflicts_with_all = ["stdin", "print"])]
     remove: bool,
     /// Write the line for `login` of a tenant of the rules files, and change nothing
@@ -46,7 +46,7 @@ pub(super) struct Secret {
     /// How many of the older secrets still count
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     keep: u8,
-    /// All secrets go, and no new one comes
+    /// Remove all secrets, and make no new one
     #[arg(long, conflicts_with_all = ["stdin", "keep"])]
     remove: bool,
 }

@@ -8,13 +8,24 @@ use crate::log::harmless;
 
 /// An entry as `203.0.113.9  since 2026-11-24 13:05:11 UTC  until 2026-11-24 13:10:11 UTC  unknown-host (21 in a minute)`.
 pub fn line(entry: &Value) -> String {
+    let address = entry.get("address").and_then(Value::as_str).unwrap_or_default();
+    format!("{address:<20}  {}", facts(entry))
+}
+
+/// The same in a sentence: addresses are not aligned.
+pub fn text(entry: &Value) -> String {
+    let address = entry.get("address").and_then(Value::as_str).unwrap_or_default();
+    format!("{address}  {}", facts(entry))
+}
+
+/// Everything but the address.
+fn facts(entry: &Value) -> String {
     let field = |name: &str| entry.get(name).unwrap_or(&Value::Null);
     let time = |name: &str| {
         let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
         let time = field(name).as_i64().and_then(|time| OffsetDateTime::from_unix_timestamp(time).ok());
         time.and_then(|time| time.format(format).ok())
     };
-    let address = field("address").as_str().unwrap_or_default();
     let since = time("since").unwrap_or_default();
     let until =
         time("until").map_or_else(|| "until it is removed".to_owned(), |time| format!("until {time}"));
@@ -25,7 +36,13 @@ pub fn line(entry: &Value) -> String {
             None => "by hand".to_owned(),
         },
     };
-    format!("{address:<20}  since {since}  {until}  {why}")
+    format!("since {since}  {until}  {why}")
+}
+
+/// How many entries were removed.
+pub fn removed(count: u64) -> String {
+    let entries = if count == 1 { "entry" } else { "entries" };
+    format!("{count} {entries} removed")
 }
 
 #[cfg(test)]

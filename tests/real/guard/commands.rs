@@ -227,7 +227,7 @@ fn item_7_a_removal_leaves_a_trace_on_disk() {
             assert!(is_served(&portward, address(1)) && !is_served(&portward, address(2)));
         }
         // When the list is cleared one record says so.
-        assert_eq!(blacklist(&portward, &["clear"]).out, "1 entries removed\n");
+        assert_eq!(blacklist(&portward, &["clear"]).out, "1 entry removed\n");
         let portward = portward.restart();
         assert!(is_served(&portward, address(2)));
         let traces = traces(&portward);

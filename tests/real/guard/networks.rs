@@ -53,8 +53,8 @@ fn item_7_a_network_is_refused_and_let_in_again() {
         assert_eq!(blacklist(&portward, &["remove", "127.0.9.0/24"]).code, 0);
         portward.line_after(mark, &["an administrator (user ", "takes 127.0.9.0/24 off the blacklist"]);
         assert!(is_served(&portward, address(200)) && !is_served(&portward, address(1)));
-        assert_eq!(blacklist(&portward, &["clear"]).out, "1 entries removed\n");
-        portward.line_after(mark, &["clears the blacklist: 1 entries removed"]);
+        assert_eq!(blacklist(&portward, &["clear"]).out, "1 entry removed\n");
+        portward.line_after(mark, &["clears the blacklist: 1 entry removed"]);
         assert!(is_served(&portward, address(1)));
     });
 }
