@@ -158,7 +158,7 @@ fn every_decision_is_in_the_list_and_has_its_four_parts() {
 
 // The walks.
 
-/// The files in a walk's list of papers: the text after "The tests then ask", to the end of that step.
+/// The files in a walk's list of documents: the text after "The tests then ask", to the end of that step.
 fn papers(walk: &str) -> Vec<String> {
     let step = walk.split_once("The tests then ask").expect("the step").1;
     let step = step.split("\n5. ").next().unwrap_or_default();
