@@ -109,7 +109,7 @@ pub struct Server {
     told: Mutex<String>,
     control: Control,
     /// The queue of messages, until [`Server::serve`] takes it.
-    heard: Mutex<Option<Orders>>,
+    orders: Mutex<Option<Orders>>,
     pulse: Arc<Pulse>,
     sockets: watch::Sender<Vec<Arc<Socket>>>,
     /// Sockets of a socket unit that are not used at the moment: a TLS port without a certificate.
@@ -172,15 +172,15 @@ impl Server {
         shared.note(Level::Info, &format!("portward {version} is ready: {hosts} hosts, {count} workers"));
         let path = path.to_owned();
         let spare = Mutex::new(spare);
-        let (control, heard) = Control::new();
-        let heard = Mutex::new(Some(heard));
+        let (control, orders) = Control::new();
+        let orders = Mutex::new(Some(orders));
         let server = Self {
             path,
             shared,
             manager,
             told: Mutex::default(),
             control,
-            heard,
+            orders,
             pulse,
             sockets,
             spare,

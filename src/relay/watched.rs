@@ -117,16 +117,16 @@ pub async fn watched<W: Watch, M: Meter>(
         let [up_stands, down_stands] = loop {
             let before = up.steps + down.steps;
             let limit = W::CLIENT_LIMIT.max(client.read_size(target));
-            let ear = DirectionWatch { watch, hear: W::hear_client, holds: W::holds_client };
-            let polled = up.poll(cx, client, target, &mut down.answers, limit, ear);
+            let direction_watch = DirectionWatch { watch, hear: W::hear_client, holds: W::holds_client };
+            let polled = up.poll(cx, client, target, &mut down.answers, limit, direction_watch);
             bytes.set([up_before + up.moved, down_before + down.moved]);
             let up_stands = match polled {
                 Ok(stands) => stands,
                 Err(failed) => return Poll::Ready(over(failed, true)),
             };
             let limit = W::TARGET_LIMIT.max(target.read_size(client));
-            let ear = DirectionWatch { watch, hear: W::hear_target, holds: |_| false };
-            let polled = down.poll(cx, target, client, &mut up.answers, limit, ear);
+            let direction_watch = DirectionWatch { watch, hear: W::hear_target, holds: |_| false };
+            let polled = down.poll(cx, target, client, &mut up.answers, limit, direction_watch);
             bytes.set([up_before + up.moved, down_before + down.moved]);
             let down_stands = match polled {
                 Ok(stands) => stands,
@@ -157,9 +157,9 @@ pub async fn watched<W: Watch, M: Meter>(
     })
     .await;
     if let RelayEnd::Cut { of_client, answered, .. } = &mut over {
-        let (half, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
+        let (direction, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
         // Boxed, so that an idle relay does not hold the memory for this.
-        *answered = Box::pin(half.last_word(leg)).await;
+        *answered = Box::pin(direction.last_word(leg)).await;
     }
     bytes.set([up_before + up.moved, down_before + down.moved]);
     over
@@ -192,7 +192,7 @@ impl Direction {
         to: &mut Leg,
         back: &mut Buffer,
         limit: usize,
-        mut ear: DirectionWatch<'_, W>,
+        mut watch: DirectionWatch<'_, W>,
     ) -> Result<Stands, DirectionError> {
         while !self.done {
             if self.poll_send(cx, from, to)?.is_pending() {
@@ -205,12 +205,12 @@ impl Direction {
                 // A sender that does not take the answers to its messages is not read any more.
                 return Ok(Stands::Blocked);
             }
-            if self.decide(&from.buffer, back, &mut ear) {
+            if self.decide(&from.buffer, back, &mut watch) {
                 continue;
             }
             if !from.ended {
                 if from.buffer.len() >= limit {
-                    return if ear.holds() { Ok(Stands::Held) } else { Err(DirectionError::TooLong) };
+                    return if watch.holds() { Ok(Stands::Held) } else { Err(DirectionError::TooLong) };
                 }
                 match from.poll_fill(cx, limit) {
                     Poll::Ready(Ok(count)) => {
@@ -237,7 +237,7 @@ impl Direction {
             if !from.ended {
                 return Ok(Stands::Reads);
             }
-            if !from.buffer.is_empty() && ear.holds() {
+            if !from.buffer.is_empty() && watch.holds() {
                 return Ok(Stands::Held);
             }
             // The octets that are left are no whole message. They are not sent.
@@ -256,13 +256,13 @@ impl Direction {
 
     /// Asks the watch about the messages in the buffer, until one of them must not pass as it is. Returns whether the
     /// watch has decided anything.
-    fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, ear: &mut DirectionWatch<'_, W>) -> bool {
+    fn decide<W>(&mut self, buffer: &Buffer, back: &mut Buffer, watch: &mut DirectionWatch<'_, W>) -> bool {
         let steps = self.steps;
         while self.replaced.is_none() && self.cut.is_none() {
             let read = usize::try_from(self.pass).ok().and_then(|pass| buffer.filled().get(pass..));
             let Some(octets) = read.filter(|octets| !octets.is_empty()) else { break };
             let mut onward = Buffer::default();
-            match (ear.hear)(ear.watch, octets, &mut Replies { onward: &mut onward, back }) {
+            match (watch.hear)(watch.watch, octets, &mut Replies { onward: &mut onward, back }) {
                 Next::NeedMore | Next::Pass(0) | Next::Part(0) => break,
                 Next::Pass(count) => (self.pass, self.inside) = (self.pass + count, false),
                 Next::Part(count) => (self.pass, self.inside) = (self.pass + count, true),

@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_is_heard_however_many_messages_wait() {
-        let (control, mut heard) = Control::new();
+        let (control, mut orders) = Control::new();
         for id in 0..64 {
             let message = Message::End { id, by: By::Signal, answer: oneshot::channel().0 };
             control.messages.try_send(message).unwrap();
@@ -268,12 +268,12 @@ mod tests {
         control.hang_up();
         let mut reloads = 0;
         for _ in 0..65 {
-            reloads += u32::from(matches!(heard.next().await, Some(Message::Reload { by: By::Signal, .. })));
+            reloads += u32::from(matches!(orders.next().await, Some(Message::Reload { by: By::Signal, .. })));
         }
         assert_eq!(reloads, 1);
         control.hang_up();
-        assert!(matches!(heard.next().await, Some(Message::Reload { .. })));
+        assert!(matches!(orders.next().await, Some(Message::Reload { .. })));
         control.drain();
-        assert!(heard.next().await.is_none());
+        assert!(orders.next().await.is_none());
     }
 }

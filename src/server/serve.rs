@@ -9,31 +9,31 @@ use crate::log::Level;
 impl Server {
     /// Obeys messages until one of them ends the server. To be called once.
     pub async fn serve(&self) {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(heard) = heard else { return };
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(orders) = orders else { return };
         let maintained = self.maintain();
         tokio::pin!(maintained);
         tokio::select! {
             () = &mut maintained => {}
-            () = self.obey(heard) => {}
+            () = self.obey(orders) => {}
         }
         self.shared.note(Level::Info, "draining: no new connections");
         self.drain().await;
     }
 
     /// Obeys messages until the server must drain. Callers that wait then are told that it is stopping.
-    async fn obey(&self, mut heard: Orders) {
-        let mut held = None;
+    async fn obey(&self, mut orders: Orders) {
+        let mut put_off = None;
         loop {
-            let next = match held.take() {
+            let next = match put_off.take() {
                 Some(message) => Some(message),
-                None => heard.next().await,
+                None => orders.next().await,
             };
             let Some(message) = next else { return };
             match message {
                 Message::Tenants(first) => {
                     let mut batch = vec![*first];
-                    held = heard.gather(&mut batch).await;
+                    put_off = orders.gather(&mut batch).await;
                     self.change_tenants(batch);
                 }
                 // The caller may have stopped waiting. The log has the result as well.

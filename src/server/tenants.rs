@@ -1,8 +1,8 @@
 //! Makes, changes, removes, enables and disables tenants over the API while the server runs (contract section 9).
 //!
-//! Requests of a short while form one batch. A batch makes one new table and one write to the disk. After that every
-//! request in it is answered. If the requests of a batch cannot be done together, halves of it are tried. So a request
-//! is refused only for its own mistakes. Each request is done as a whole, or not at all.
+//! Requests that come within a short time form one batch. A batch makes one new table and one write to the disk. After
+//! that every request in it is answered. If the requests of a batch cannot be done together, halves of it are tried. So
+//! a request is refused only for its own mistakes. Each request is done as a whole, or not at all.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
