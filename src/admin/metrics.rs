@@ -8,7 +8,7 @@
 //! atomics on the request path, or it would need a collector for each family around the existing counters. The format
 //! itself is the smaller part.
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `text` | the format: families, samples, labels, escapes |
 //! | `process` | `process_*`: processor, memory, descriptors |

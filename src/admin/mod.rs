@@ -1,6 +1,6 @@
 //! Administration of the running daemon: HTTP/1.1 and JSON (contract section 8, Admin API).
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `socket` | the socket of the file system, whose file mode decides which users may connect |
 //! | `port` | `admin.listen`, for programs and browsers, with or without TLS |
@@ -12,6 +12,7 @@
 //! | `query`, `body` | the query after the `?`, and the fields of a JSON body |
 //! | `v1` | the resources, one file each, and the table of them |
 //! | `dashboard` | the page, and its files |
+//! | `moment` | moments as text |
 //! | [`metrics`] | `/metrics`: what Prometheus reads |
 //! | [`client`] | the commands' side: one question, one answer |
 //!

@@ -10,9 +10,9 @@
 //! ending           the one place for every decision and every end: log, counters, guard, live table
 //! ```
 //!
-//! [`route`](crate::route) decides where something leads. The protocols use these rooms on the way:
+//! [`route`](crate::route) decides where something leads. The protocols use these files on the way:
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `client` | facts about a connection, and its client |
 //! | `http::answer`, `http::refuse` | answers that Portward makes itself, and refusals |

@@ -109,7 +109,7 @@ impl PastDecision<'_> {
     /// An HTTP request. The part of `target` before a question mark is its path. The query was not kept.
     fn page(&self, grounds: &Grounds<'_>, (host, method, target): (&[u8], &[u8], &[u8])) -> Option<Question> {
         let path = target.split(|octet| *octet == b'?').next().unwrap_or_default();
-        // Another part of such a request may be malformed than its name. Then a GET with the same name and path would
+        // Such a request may be malformed in another part than its name. Then a GET with the same name and path would
         // be let in.
         if self.reason == Some(Reason::Malformed) && normal(host).is_some() {
             return None;

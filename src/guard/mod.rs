@@ -1,7 +1,7 @@
 //! The guard at the door. It decides which addresses may connect at all, before a byte is read, and which addresses
 //! have lost that right (contract section 1, steps 1 and 7; section 6).
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `policy` | what the guard needs of the configuration; pure |
 //! | `counted_address` | addresses as they are counted |

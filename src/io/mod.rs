@@ -1,6 +1,6 @@
 //! The layer below every protocol: streams, buffers that need memory only while they hold something, and deadlines.
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `socket` | a TCP connection with a limit of bytes to read |
 //! | `stream` | a TCP connection with or without TLS, and its socket options |

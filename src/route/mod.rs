@@ -1,7 +1,7 @@
 //! Turns an identity into a route, or a refusal. Pure: no I/O, no clock, no log. Connections, `explain` and the API all
 //! ask here, so they always agree.
 //!
-//! | room | messages | what decides |
+//! | file | messages | what decides |
 //! |---|---|---|
 //! | [`http`] | HTTP, every request | Host and path |
 //! | [`challenge`] | HTTP | the path of an ACME challenge |

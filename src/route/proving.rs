@@ -1,7 +1,7 @@
 //! Ephemeral credentials in SIP (contract section 9): whether a request may go to a host that demands them. No I/O. The
 //! time is an argument.
 //!
-//! | room | what it decides |
+//! | file | what it decides |
 //! |---|---|
 //! | this one | the state of a connection, and the answer to a request in it |
 //! | `login` | whether a credential is right, and which secret made it |

@@ -9,7 +9,6 @@ use crate::service::Service;
 impl Host<'_> {
     /// Whether a credential of `tenant` is valid at this host. The host must serve SIP, and must belong to the tenant,
     /// to a tenant below it, or to no tenant.
-    /// below it, or to none.
     pub fn is_domain_of(self, tenant: Tenant<'_>) -> bool {
         self.serves(Service::Sip) && self.tenant().is_none_or(|own| own.is_within(tenant))
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no configuration. A look-up takes the same time with ten hosts and with a million.
 //!
-//! | rooms | what is in them |
+//! | files | what is in them |
 //! |---|---|
 //! | `definition`, `check`, `exchange`, `websocket` | the contents of the rules, valid by type, not compiled |
 //! | `builder`, `table` | the compiler, and the table itself: hosts and their rules |

@@ -38,7 +38,7 @@ pub struct Table {
     /// The names of the presets that are in use.
     pub(super) presets: Vec<Box<str>>,
     /// The rules of services that are decided once. The rules of a host stand together, in the order of
-    /// [`Service::ALL`].
+    /// [`Service::ALL`](crate::service::Service::ALL).
     pub(super) rules: Vec<ServiceRule>,
     pub(super) endpoints: Vec<Arc<[Endpoint]>>,
     pub(super) client_trust: Vec<Arc<Path>>,
@@ -53,7 +53,7 @@ pub struct Table {
     pub(super) tenants: Arc<Tenants>,
     /// The tenants of the rules files, as the files define them.
     pub(super) tenants_of_rules: Arc<Tenants>,
-    /// The domains at which credentials are valid that Portward makes for tenants.
+    /// The SIP domains of tenants. A credential that Portward makes for a tenant is valid at its domains.
     pub(super) domains: Domains,
     pub(super) files: Vec<PathBuf>,
     /// How much of the table is from the rules files. The rest was made over the API.
@@ -94,7 +94,7 @@ pub(super) struct Alias {
     pub(super) source: Source,
 }
 
-/// One host. An index is [`NONE`] if there is no entry. The struct fills one cache line, so that a look-up in a large
+/// One host. An index is [`NONE`](super::paths::NONE) if there is no entry. The struct fills one cache line, so that a look-up in a large
 /// table waits for memory only once here.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]

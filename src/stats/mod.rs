@@ -1,8 +1,8 @@
 //! Statistics about Portward's own work (contract section 8): counters, live connections, the newest decisions.
 //!
-//! | room | what is in it |
+//! | file | what is in it |
 //! |---|---|
-//! | `counters` | a block of numbers for each worker, which a reader adds up |
+//! | `counter`, `counters` | one number of a worker, and the block of all its numbers, which a reader adds up |
 //! | `histogram` | durations in fixed buckets |
 //! | `live`, `route` | the table of live connections, and the route of each |
 //! | `decisions` | the newest decisions, and followers of them |

@@ -4,16 +4,17 @@
 //! It reads files and builds rustls configurations. Only `probe` opens a connection. TLS decides about no route: SNI
 //! chooses a certificate and nothing else.
 //!
-//! | rooms | what is in them |
+//! | files | what is in them |
 //! |---|---|
 //! | `server`, `sni`, `identity` | the certificates that are shown to clients |
 //! | `accept`, `asking`, `sessions` | the handshake with a client, its certificate, and resumption |
 //! | `possession`, `weak` | whether a peer holds the key of its certificate |
 //! | `trust` | the verdict on a client's certificate |
-//! | `upstream`, `verify` | the certificate for targets, and the verdict on theirs |
+//! | `upstream`, `own_certificate`, `verify` | the certificate for targets, and the verdict on theirs |
 //! | `failure` | the cause of a failed handshake, in the words of the closed list |
 //! | `pem`, `source`, `files_state` | reading files, keeping their contents when they are gone, noticing changes |
-//! | `facts`, `reminder`, `probe`, `dev` | facts of a certificate, expiry, a target's chain, development certificates |
+//! | `facts`, `key`, `listed` | facts of a certificate, its public key, and the list of all certificates for programs |
+//! | `reminder`, `probe`, `dev` | expiry, a target's chain, development certificates |
 
 mod accept;
 mod asking;

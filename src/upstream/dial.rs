@@ -206,7 +206,6 @@ impl Dialer<'_> {
 
     /// Opens a new connection to one address. A failure is noted in `attempts`. The future must be boxed: most requests
     /// take a kept connection, and their futures need no room for this.
-    /// their futures need no room for this.
     async fn reach(&self, candidate: &Candidate<'_>, attempts: &mut Attempts) -> Result<Connection, Missed> {
         let Candidate { wanted, endpoint, number, address, .. } = *candidate;
         match self.dial(candidate).await {

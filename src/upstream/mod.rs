@@ -2,13 +2,14 @@
 //!
 //! It never decides whether a client may use a target. It gets a target and returns a connection, or an error.
 //!
-//! | room | what is in it |
+//! | file | what is in it |
 //! |---|---|
 //! | `resolve` | names become addresses, in the background; `resolve::system` reads /etc/hosts and /etc/resolv.conf |
 //! | `health` | which addresses can be used, as connections and checks have shown |
 //! | `dial` | tries the addresses of a target, one after the other |
 //! | `unreached` | the cause of an error of the operating system, in the words of the closed list |
 //! | `trial` | tries every address of every target, without a client |
+//! | `here` | whether an address belongs to this machine |
 //! | `pool` | connections that wait for their next request |
 
 mod dial;

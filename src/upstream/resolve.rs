@@ -9,8 +9,8 @@
 //! cannot be cancelled. `hickory-resolver` is used instead. It reads this machine's /etc/resolv.conf, and /etc/hosts
 //! comes first. Other sources of nsswitch.conf(5) are not used: multicast DNS (`.local`), `sss` and `myhostname`.
 //! Targets are named in DNS or /etc/hosts. Where systemd-resolved knows other names it answers DNS queries for them as
-//! well. In return times to live are known. A name is queried again after its own time to live, but not sooner than
-//! [`SOONEST`] and not later than [`LATEST`]. An administrator who moves a PBX does not want to wait for a day. A
+//! well. Unlike the library, `hickory-resolver` reports times to live. So a name is queried again after its own time to
+//! live, but not sooner than [`SOONEST`] and not later than [`LATEST`]. An administrator who moves a PBX does not want to wait for a day. A
 //! caching name server answers from its cache, so the queries burden no other server.
 
 mod system;

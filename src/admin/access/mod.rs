@@ -4,7 +4,7 @@
 //! session. A browser gets a session for a token or by a link. The request must also call the port by one of its names.
 //! Nothing here counts toward the blacklist: an administrator who mistypes a token must not lose the telephones.
 //!
-//! | room | content |
+//! | file | content |
 //! |---|---|
 //! | `host` | the Host and the Origin of a request |
 //! | `sessions` | browsers that have logged in, and links that log in once |

@@ -2,7 +2,7 @@
 //!
 //! Hosts go to the builder one by one, so that the file form of a large table is never held as a whole.
 //!
-//! | rooms | what they read or check |
+//! | files | what they read or check |
 //! |---|---|
 //! | `files`, `pieces` | the rules files, places in them, and large files in pieces |
 //! | `host`, `signalling`, `ports` | one `[[host]]`, and its rules for services that are decided once a connection |

@@ -18,8 +18,9 @@
 //! An object identifier has one spelling here. Directories in C compare it as a NUL-terminated string (389 Directory
 //! Server and Samba with `strcmp`), and others normalise it first. So any other spelling is refused.
 //!
-//! `ber` reads BER elements, `message` the envelope of a message, `bind` a bind, `name` (with `dn`) the name in it,
-//! `oid` object identifiers, `root_dse` a search of the root DSE, and `answer` the messages of a directory.
+//! `ber` reads BER elements, `message` the envelope of a message, `bind` a bind, `name` (with `dn` and
+//! `user`) the name in it, `oid` object identifiers, `root_dse` a search of the root DSE, and `answer` the messages of a
+//! directory. `spellings` has the tests of other spellings.
 //!
 //! A bind and StartTLS are read when the whole message has come. For any other operation the envelope is enough, and
 //! its content may have any length. This room decides what a message *is*. The rules decide where it may go.

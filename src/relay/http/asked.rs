@@ -1,5 +1,5 @@
-//! A request as the client sent it. It is owned before anything is changed. The log, redirects and the guard use it as
-//! it was asked. The target gets the edited request ([`Edits`](crate::route::http::Edits)).
+//! A request as the client sent it. It is kept before anything is changed. The log, redirects and the guard use it as
+//! it was asked. The target gets the edited request ([`Edits`]).
 
 use super::Outgoing;
 use crate::inspect::http::{Authorization, Body, Framing, Request, Version, put_target};

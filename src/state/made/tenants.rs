@@ -128,7 +128,7 @@ impl Tenants {
         self.0.get(id).cloned()
     }
 
-    /// Restores what [`Self::kept`] returned.
+    /// Puts back what [`Self::stored`] has returned.
     pub(crate) fn restore(&mut self, id: &str, kept: Option<StoredTenant>) {
         match kept {
             Some(kept) => self.put(id, kept),

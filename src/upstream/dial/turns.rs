@@ -11,7 +11,6 @@ use crate::upstream::health::Turn;
 
 /// Decides the order in which the addresses of a target are tried. Each is asked about once: an address whose pause is
 /// over gets its old place for one connection only.
-/// its place for one connection alone.
 pub(super) struct Turns<'a> {
     health: &'a Health,
     /// SIP and H.323 return to an address only after a while.

@@ -51,7 +51,6 @@ const ENOUGH: usize = 5;
 
 /// Runs every row in front of `peer`. Returns the failures. The first host has a path that names a tenant, so its rules
 /// match segment by segment.
-/// match segment by segment.
 pub fn table(peer: &Peer, rows: &[Row]) -> Vec<String> {
     let rules = format!(
         "[[host]]\nname = \"one.example.net\"\ntarget = \"127.0.0.1\"\nhttp = [{{ path = \"/open/\", tcp = {0} }}, {{ path = \"/open\", tcp = {0} }}, \
