@@ -24,7 +24,10 @@ pub(super) fn list(asked: &Asked<'_>) -> Answer {
         Method::POST => add(asked),
         Method::DELETE => {
             let removed = asked.shared.guard.apply(Change::Clear, asked.origin()).unwrap_or_default();
-            logged(asked, &format!("clears the blacklist: {}", blacklist_file::words::removed(removed as u64)));
+            logged(
+                asked,
+                &format!("clears the blacklist: {}", blacklist_file::words::removed(removed as u64)),
+            );
             Answer::ok(&json!({ "removed": removed }))
         }
         _ => page(asked).unwrap_or_else(Answer::bad),
