@@ -156,7 +156,7 @@ fn acme(grounds: &Grounds<'_>, ask: &Ask<'_>, by_rules: Explanation) -> Explanat
         },
         Acme::Webroot(folder) => {
             let file: PathBuf = folder.join(FOLDER).join(token);
-            let presence = Presence::Unknown("nobody has looked".to_owned());
+            let presence = Presence::Unknown("the file was not looked for".to_owned());
             Explanation { challenge: Some(Challenge::Webroot { file, presence }), ..by_rules }
         }
     }

@@ -97,7 +97,7 @@ pub(super) struct Now<'a> {
 /// What the relay as a whole waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waits {
-    Anybody,
+    Anything,
     Answer,
     End,
     Leave,
@@ -121,7 +121,7 @@ impl Clock {
     /// Starts the clock with the idle time.
     pub(super) fn new(patience: Patience, timer: &mut Timer) -> Self {
         timer.set(Duration::from_millis(u64::from(patience.idle)));
-        Self { patience, waits: Waits::Anybody, seen: 0, first: None, ended: [false; 2] }
+        Self { patience, waits: Waits::Anything, seen: 0, first: None, ended: [false; 2] }
     }
 
     /// Ready when the relay is over, with the side that ended it. Call it after both directions have moved all that
@@ -141,7 +141,7 @@ impl Clock {
             timer.set(self.deadline());
         }
         timer.poll_expired(cx).map(|()| match waits {
-            Waits::Anybody => EndedBy::Idle,
+            Waits::Anything => EndedBy::Idle,
             Waits::Answer => EndedBy::Silence,
             Waits::End | Waits::Leave | Waits::Delivery => self.first.unwrap_or(EndedBy::Client),
         })
@@ -175,7 +175,7 @@ impl Clock {
             (true, false) if now.leaves => Waits::Leave,
             (true, false) => Waits::End,
             (false, _) if now.owes => Waits::Answer,
-            (false, _) => Waits::Anybody,
+            (false, _) => Waits::Anything,
         }
     }
 
@@ -183,7 +183,7 @@ impl Clock {
         let [idle, answer] =
             [self.patience.idle, self.patience.answer].map(|limit| Duration::from_millis(u64::from(limit)));
         idle.min(match self.waits {
-            Waits::Anybody => idle,
+            Waits::Anything => idle,
             Waits::Answer => answer,
             Waits::End => AFTER_END,
             Waits::Leave => AFTER_LEAVE,

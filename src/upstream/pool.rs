@@ -299,7 +299,7 @@ mod tests {
         let of_the_api = KeyRef { elsewhere_only: true, ..key.as_ref() };
         assert!(
             pool.take(of_the_api).is_none(),
-            "issue 19: nobody has looked whether it leads to this machine"
+            "issue 19: it was not checked whether this connection leads to this machine"
         );
         assert!(!pool.take(key.as_ref()).unwrap().fresh);
         assert!(pool.take(key.as_ref()).is_none());
