@@ -127,9 +127,13 @@ fn issue_19_a_thousand_clients_at_once_are_all_answered() {
             admin.host()
         );
         let ask = |from: usize| -> usize {
-            let mut open: Vec<_> =
-                (from..from + 125).map(|_| TcpStream::connect(("127.0.0.1", admin.port)).unwrap()).collect();
-            open.iter_mut().for_each(|client| client.write_all(request.as_bytes()).unwrap());
+            // A client that stays silent while others wait would lose its place after a quarter of a second.
+            let connected = |_| {
+                let mut client = TcpStream::connect(("127.0.0.1", admin.port)).unwrap();
+                client.write_all(request.as_bytes()).unwrap();
+                client
+            };
+            let mut open: Vec<_> = (from..from + 125).map(connected).collect();
             let answered = |client: &mut TcpStream| {
                 client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
                 let mut answer = Vec::new();
