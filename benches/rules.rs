@@ -42,7 +42,9 @@ fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
 fn hosts(count: u32) -> Vec<HostDef> {
     let paths = ["/PBX0/APPCLIENT/appclient.htm", "/PBX0/APPS", "/PBX0/session"];
     let source = Source::default();
-    let paths = paths.map(|path| PresetPath { path: path.into(), ports: PORTS, source }).to_vec();
+    let paths = paths
+        .map(|path| PresetPath { path: path.into(), ports: PORTS, redirect_https: false, source })
+        .to_vec();
     let preset = Arc::new(Preset { name: "innovaphone-pbx".into(), paths, max_message: None });
     let options = Arc::new(TargetOptions::default());
     (0..count).map(|n| host(n, &options, &preset)).collect()

@@ -151,6 +151,13 @@ fn item_5_presets_of_other_pbxs_leave_their_administration_inside() {
         for path in inside {
             assert_eq!(http(host, path), "nowhere", "{preset} {path}");
         }
+        // Passwords go by TLS only.
+        let has_passwords =
+            ["asterisk-phoneprov", "freeswitch-verto", "3cx", "3cx-provisioning"].contains(&preset);
+        for (path, _) in served {
+            let rule = host.http(path.as_bytes()).expect("it is served");
+            assert_eq!(rule.redirect_https, has_passwords, "{preset} {path}");
+        }
     }
 }
 

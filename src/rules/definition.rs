@@ -170,6 +170,8 @@ pub struct PresetPath {
     pub path: Box<str>,
     /// Ports on the host's own target.
     pub ports: Ports,
+    /// `redirect = "https"`: plain requests get a 308 to the outside HTTPS port.
+    pub redirect_https: bool,
     /// Where the path stands in the preset's file.
     pub source: Source,
 }

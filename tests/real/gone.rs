@@ -82,7 +82,7 @@ fn b10_a_client_that_has_gone_leaves_no_socket_in_any_protocol() {
     within(60, || {
         let silent = Silent::new();
         let portward = silent.setup().start();
-        let before = portward.sockets();
+        let before = portward.sockets_at_rest();
         let mut clients = Vec::new();
         for (what, port, tls, octets) in talks(&portward) {
             for resets in [false, true] {

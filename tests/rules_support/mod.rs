@@ -61,7 +61,12 @@ pub(crate) fn default_rule() -> HttpRule {
 }
 
 pub(crate) fn preset(name: &str, paths: &[&str]) -> Arc<Preset> {
-    let path = |path: &&str| PresetPath { path: (*path).into(), ports: ports(), source: at(3) };
+    let path = |path: &&str| PresetPath {
+        path: (*path).into(),
+        ports: ports(),
+        redirect_https: false,
+        source: at(3),
+    };
     Arc::new(Preset { name: name.into(), paths: paths.iter().map(path).collect(), max_message: None })
 }
 

@@ -105,7 +105,7 @@ impl Presets {
 
 /// Whether two presets have the same content, whatever their places are.
 fn same(a: &[PresetPath], b: &[PresetPath]) -> bool {
-    let said = |path: &PresetPath| (path.path.clone(), path.ports);
+    let said = |path: &PresetPath| (path.path.clone(), path.ports, path.redirect_https);
     a.iter().map(said).eq(b.iter().map(said))
 }
 
@@ -127,7 +127,8 @@ fn preset_path(value: &Value<'_>, seen: &mut KnownPaths, lines: &mut Lines<'_>) 
     if let DeValue::String(_) = value.node {
         let path = paths::read(value)?;
         seen.path(value, Some(&path))?;
-        return Some(PresetPath { path, ports: ports::standard(Service::Http), source });
+        let ports = ports::standard(Service::Http);
+        return Some(PresetPath { path, ports, redirect_https: false, source });
     }
     let mut section =
         value.section("an entry of a preset", "a path, or a table { path = \"…\", tcp = …, tls = … }")?;
@@ -139,12 +140,13 @@ fn preset_path(value: &Value<'_>, seen: &mut KnownPaths, lines: &mut Lines<'_>) 
         }
     };
     let ports = ports::read(&mut section, Service::Http, value);
+    let redirect_https = section.read("redirect", false, |value| value.choice(&[("https", true)]));
     section.finish(|key| match key {
         "target" => Some("a preset has no target: the target is that of the host".to_owned()),
-        "default" | "redirect" => Some(format!("`{key}` belongs in an entry of a host's http list")),
+        "default" => Some("`default` belongs in an entry of a host's http list".to_owned()),
         _ => None,
     });
     let path = path?;
     seen.path(value, Some(&path))?;
-    Some(PresetPath { path, ports: ports?, source })
+    Some(PresetPath { path, ports: ports?, redirect_https, source })
 }

@@ -90,6 +90,7 @@ impl Presets {
                 let Some(text) = text else { continue };
                 let mut entry = PathEntry::new(text, &mut table.paths.blob, path.ports, path.source);
                 entry.preset = name;
+                entry.redirect_https = path.redirect_https;
                 entries.push(entry);
             }
         }

@@ -445,6 +445,20 @@ impl Portward {
         links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
     }
 
+    /// How many sockets it has open at rest. A thread that has just started opens some of its own, and on a busy machine
+    /// that is after the line that says that Portward is ready. So the number must stand still first.
+    pub fn sockets_at_rest(&self) -> usize {
+        let (mut count, mut same) = (self.sockets(), 0);
+        eventually("the number of sockets stands still", || {
+            thread::sleep(Duration::from_millis(20));
+            let now = self.sockets();
+            same = if now == count { same + 1 } else { 0 };
+            count = now;
+            same == 15
+        });
+        count
+    }
+
     /// A number of kB from /proc/PID/status.
     pub fn memory(&self, field: &str) -> u64 {
         self.status(field).parse().unwrap()

@@ -46,7 +46,7 @@ fn b10_a_client_that_has_gone_leaves_no_socket_at_a_silent_directory() {
                 Front::rules(&plain_host("dvl-ckl2.net", port))
                     .set("limits.max_connections_per_address", "24"),
             );
-            let before = front.portward.sockets();
+            let before = front.portward.sockets_at_rest();
             let mark = front.portward.mark();
             let mut count = 0;
             let mut clients = Vec::new();
@@ -83,7 +83,7 @@ fn b10_a_hung_directory_does_not_use_up_an_office_s_connections() {
         let hq = Slapd::start("hq", HQ, 3);
         let rules = host("dvl-ckl2.net", &format!("tcp = {}, tls = {}", hq.plain, hq.tls));
         let front = Front::start(Front::rules(&rules).set("limits.max_connections_per_address", "4"));
-        let before = front.portward.sockets();
+        let before = front.portward.sockets_at_rest();
         let talk = [bind(1, &format!("cn=contacts,{HQ}"), PASSWORD), search(2, HQ)].concat();
         hq.hang();
         for _ in 0..2 {
@@ -136,7 +136,7 @@ fn b10_a_directory_that_does_not_answer_a_bind_has_a_time_of_its_own() {
             .set("limits.response_timeout", "\"2s\"")
             .set("log.ended", "\"all\"");
         let front = Front::start(setup);
-        let before = front.portward.sockets();
+        let before = front.portward.sockets_at_rest();
         for tls in [false, true] {
             let mark = front.portward.mark();
             let mut client = if tls { front.tls() } else { front.plain() };
