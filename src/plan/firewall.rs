@@ -1,6 +1,6 @@
 //! The connections that firewalls must let through, in both directions, and those that they must block.
 
-use super::inside::{Inside, is_loopback, text};
+use super::inside::{Inside, is_loopback};
 use super::{Forwards, Protocol, Said, own_address, title};
 use crate::config::{Acme, Config};
 use crate::rules::Address;
@@ -116,7 +116,7 @@ fn from_portward(config: &Config, inside: &Inside) -> Vec<Opening> {
     };
     for target in inside.targets.iter().filter(|target| !is_here(config, &target.address)) {
         let services: Vec<&str> = target.services().map(title).collect();
-        let (to, ports) = (text(&target.address), target.all_ports());
+        let (to, ports) = (target.address.to_string(), target.all_ports());
         if !ports.is_empty() {
             openings.push(opening(to, Protocol::Tcp, ports, services.join(", ")));
         }
@@ -125,7 +125,7 @@ fn from_portward(config: &Config, inside: &Inside) -> Vec<Opening> {
     if let Some(Acme::Target { endpoints, port }) = &config.tls.acme {
         for endpoint in endpoints.iter().filter(|endpoint| !is_here(config, &endpoint.address)) {
             let what_for = "challenges of an ACME client (tls.acme_target)".to_owned();
-            openings.push(opening(text(&endpoint.address), Protocol::Tcp, vec![port.get()], what_for));
+            openings.push(opening(endpoint.address.to_string(), Protocol::Tcp, vec![port.get()], what_for));
         }
         names.extend(endpoints.iter().map(|endpoint| &endpoint.address));
     }
@@ -140,5 +140,5 @@ fn from_portward(config: &Config, inside: &Inside) -> Vec<Opening> {
 
 /// Whether the address is Portward's own machine.
 fn is_here(config: &Config, address: &Address) -> bool {
-    is_loopback(address) || text(address) == config.outside.own_address
+    is_loopback(address) || address.to_string() == config.outside.own_address
 }

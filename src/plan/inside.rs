@@ -141,14 +141,6 @@ impl Collected {
     }
 }
 
-/// An address in the form in which an administrator types it.
-pub fn text(address: &Address) -> String {
-    match address {
-        Address::Ip(ip) => ip.to_string(),
-        Address::Name(name) => name.to_string(),
-    }
-}
-
 /// Whether the address is on Portward's own machine.
 pub(super) fn is_loopback(address: &Address) -> bool {
     match address {

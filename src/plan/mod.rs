@@ -30,7 +30,6 @@ pub use names::{NameOfOthers, Names, Record, RecordType};
 pub use pbx::{AssumeTls, Pbx, Pbxs};
 
 use inside::Inside;
-pub use inside::text;
 
 /// The services in the order of the reference's table of port forwards.
 const ORDER: [Service; 4] = [Service::Http, Service::Ldap, Service::Sip, Service::H323];

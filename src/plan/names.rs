@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::inside::{is_loopback, text};
+use super::inside::is_loopback;
 use super::{ADDRESS, Said, own_address, some};
 use crate::config::Config;
 use crate::rules::{Address, Endpoint, Host, Table};
@@ -249,7 +249,7 @@ fn shown(path: &str) -> &str {
 }
 
 fn addresses(endpoints: &[Endpoint]) -> String {
-    let all: Vec<String> = endpoints.iter().map(|endpoint| text(&endpoint.address)).collect();
+    let all: Vec<String> = endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
     all.join(", ")
 }
 
@@ -268,7 +268,7 @@ fn internal(config: &Config, name: &str, endpoints: &[Endpoint], notes: &mut Vec
             _ if is_loopback(address) => {
                 notes.push(format!(
                     "{name}: the target {} is on this machine. Clients inside reach it if it listens on {} as well",
-                    text(address),
+                    address,
                     own_address(config)
                 ));
                 let own = config.outside.own_address.parse();

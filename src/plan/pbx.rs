@@ -1,6 +1,6 @@
 //! The settings of each PBX to which telephones come through Portward (contract section 5, and the reference).
 
-use super::inside::{Inside, InsideTarget, is_loopback, text};
+use super::inside::{Inside, InsideTarget, is_loopback};
 use super::{ADDRESS, Certificates, Said, own_address};
 use crate::config::Config;
 use crate::rules::Address;
@@ -109,7 +109,7 @@ fn pbx(config: &Config, target: &InsideTarget, certificates: &Certificates) -> P
         (true, false) => AssumeTls::LeaveEmpty,
     };
     Pbx {
-        address: text(&target.address),
+        address: target.address.to_string(),
         hosts: target.phones.clone(),
         reverse_proxy_address: seen(config, &target.address),
         reverse_proxy_name: certificates.presented.clone(),

@@ -3,6 +3,7 @@
 //! `config` makes these values from the rules files, and [`super::Builder`] compiles them into the immutable
 //! [`super::Table`]. Names are normalised ([`super::name`]). Paths are as the administrator wrote them.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::Path;
@@ -54,6 +55,16 @@ pub fn is_of_this_machine(address: IpAddr) -> bool {
             let (prefix, rest) = (v6.to_bits() >> 32, v6.to_bits() & u128::from(u32::MAX));
             let inner = u32::try_from(rest).ok().filter(|_| PREFIXES.contains(&prefix));
             inner.is_some_and(|v4| is_of_this_machine(IpAddr::V4(v4.into())))
+        }
+    }
+}
+
+/// The form that an administrator writes.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Name(name) => f.write_str(name),
         }
     }
 }

@@ -81,7 +81,7 @@ fn trial(one: &Tried, at: &FailedAt, result: Result<(), Cause>) -> Value {
         FailedAt::Name(_, port) => (None, *port),
     };
     json!({
-        "target": crate::plan::text(&one.port.endpoint.address),
+        "target": one.port.endpoint.address.to_string(),
         "address": address,
         "port": port,
         "service": one.port.service.name(),

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::files::{Lines, Position, Stands};
 use super::keys::elsewhere;
 use super::ports;
-use super::target::{Endpoints, no_target, show};
+use super::target::{Endpoints, no_target};
 use super::websocket;
 use crate::rules::{
     CheckedPorts, CredentialUser, Endpoint, Numbers, OnFailedCheck, Ports, ServiceRule, Target,
@@ -113,11 +113,8 @@ impl Said<'_, '_> {
             return;
         };
         let said = |demanded| if demanded { "demands credentials" } else { "demands none" };
-        let message = format!(
-            "rules that lead to {} port {} do not agree on `credentials`",
-            show(door.address),
-            door.port
-        );
+        let message =
+            format!("rules that lead to {} port {} do not agree on `credentials`", door.address, door.port);
         let fault = Fault::new(message)
             .label(said(self.demanded))
             .related(context.place_of(door.first), said(!self.demanded))
@@ -282,7 +279,7 @@ fn warn_of_unchecked(value: &Value<'_>, endpoints: &[Endpoint]) {
     let help = format!(
         "a PBX with Assume TLS ticked would take every client for proven; untick it there. If it has no such setting, say \
          assume_tls = false in [target.\"{}\"]",
-        show(address)
+        address
     );
     value.warn(Fault::new("TLS goes to this target without a check of the client's certificate").help(help));
 }
@@ -318,7 +315,7 @@ fn agree(target: &Target, checked: bool, at: &Value<'_>, context: &mut Context, 
         return;
     };
     let said = |checked| if checked { "with" } else { "without" };
-    let message = format!("rules that lead to {} do not agree on check_certificate", show(address));
+    let message = format!("rules that lead to {} do not agree on check_certificate", address);
     let mut its = target.endpoints.iter().filter(|endpoint| endpoint.address == *address);
     let help = match its.any(|endpoint| endpoint.options.lacks_assume_tls) {
         false => {

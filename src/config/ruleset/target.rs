@@ -104,7 +104,7 @@ impl Targets {
         if let Some(first) = self.said.get(&address) {
             let file = names.get(usize::from(first.position.file)).map_or(entry.report.file, |name| name);
             entry.error_at_key(
-                Fault::new(format!("the target {} is described twice", show(&address)))
+                Fault::new(format!("the target {} is described twice", address))
                     .label("described again")
                     .related(first.position.place(file), "first described here"),
             );
@@ -131,7 +131,7 @@ impl Targets {
         for element in &elements {
             match element.parsed(wanted, target_address) {
                 Some(address) if addresses.contains(&address) => {
-                    element.error(Fault::new(format!("{} is in the list twice", show(&address))));
+                    element.error(Fault::new(format!("{} is in the list twice", address)));
                     good = false;
                 }
                 Some(address) => addresses.push(address),
@@ -282,14 +282,6 @@ fn address_of(host: Host) -> Address {
     match host {
         Host::Ip(ip) => Address::Ip(ip),
         Host::Name(name) => Address::Name(name),
-    }
-}
-
-/// The address in the form that an administrator writes.
-pub(super) fn show(address: &Address) -> String {
-    match address {
-        Address::Ip(ip) => ip.to_string(),
-        Address::Name(name) => name.to_string(),
     }
 }
 

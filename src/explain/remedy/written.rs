@@ -7,7 +7,7 @@ use toml_edit::{InlineTable, Item, Value};
 use super::TARGET;
 use crate::log::is_unseen;
 use crate::rules::path::check_rule_path;
-use crate::rules::{Address, Endpoint, Host, HttpMatch, Ports};
+use crate::rules::{Endpoint, Host, HttpMatch, Ports};
 use crate::service::{Service, Transport};
 
 /// A string in TOML. Characters that would steer a terminal, break a line or be invisible are escaped.
@@ -63,10 +63,7 @@ pub(super) fn to(host: Host<'_>, near: Option<&HttpMatch<'_>>, entry: Value) -> 
 }
 
 fn addresses(target: &[Endpoint]) -> Value {
-    let text = |endpoint: &Endpoint| match &endpoint.address {
-        Address::Ip(ip) => ip.to_string(),
-        Address::Name(name) => name.to_string(),
-    };
+    let text = |endpoint: &Endpoint| endpoint.address.to_string();
     match target {
         [one] => text(one).into(),
         several => Value::Array(several.iter().map(text).collect()),

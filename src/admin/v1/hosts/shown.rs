@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::put_field;
 use crate::rules::{
-    Address, CheckedPorts, CredentialUser, Endpoint, Host, HttpMatch, Login, OnFailedCheck, Onward, Origins,
+    CheckedPorts, CredentialUser, Endpoint, Host, HttpMatch, Login, OnFailedCheck, Onward, Origins,
     ServiceRule, Source, Table, Tenant, Treatment,
 };
 use crate::service::Service;
@@ -130,9 +130,5 @@ fn once(table: &Table, service: Service, rule: &ServiceRule) -> Value {
 
 /// The addresses of a target, in their order.
 pub(in crate::admin::v1) fn addresses(endpoints: &[Endpoint]) -> Vec<String> {
-    let text = |endpoint: &Endpoint| match &endpoint.address {
-        Address::Ip(ip) => ip.to_string(),
-        Address::Name(name) => name.to_string(),
-    };
-    endpoints.iter().map(text).collect()
+    endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect()
 }
