@@ -178,7 +178,7 @@ fn later_accounts_on_a_connection() {
         let readme = std::fs::read_to_string("README.md").unwrap();
         let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
         let said = "second account passes if it belongs to the same PBX, and is answered 403 if it belongs to another. \
-                    One at a domain that no rule names ends the connection, and counts toward the blacklist.";
+                    An account at a domain that no rule names ends the connection, and counts toward the blacklist.";
         assert!(readme.contains(said));
         assert!(portward::reason::Reason::UnknownHost.suspicious());
     });

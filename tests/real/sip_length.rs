@@ -70,6 +70,7 @@ fn the_rest_of_a_long_body_never_arrives_as_messages() {
             assert_eq!(next_message(&mut client).unwrap().header("server"), Some("one"));
             let seen = one.received(number).len() - before;
             assert_eq!(seen, register().len(), "nothing of them reaches the PBX");
+            portward.line_after(mark, &["rejected: too-large"]);
             let lines = portward.lines_since(mark).join("\n");
             assert_eq!(lines.matches("rejected: too-large").count(), 1, "once a connection:\n{lines}");
             assert!(lines.contains(&format!("a@{DOMAIN} MESSAGE ")), "{lines}");
@@ -131,6 +132,7 @@ fn a_first_request_that_is_too_long_is_answered_and_another_may_come() {
             assert_served(&mut client, &register());
             assert_too_large(&mut client, &long("MESSAGE", 65_537));
             assert_served(&mut client, &register());
+            portward.line_after(mark, &["rejected: too-large"]);
             let lines = portward.lines_since(mark).join("\n");
             assert_eq!(lines.matches("rejected: too-large").count(), 1, "once a connection:\n{lines}");
         }

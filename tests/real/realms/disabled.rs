@@ -78,8 +78,9 @@ fn w4_telephones_of_a_disabled_account_are_told_so_and_never_count() {
                 }
             }
             assert_eq!(acct.bytes(), before, "nothing reached the PBX");
-            let lines = portward.lines_since(mark).join("\n");
-            assert!(lines.matches(" rejected: disabled").count() >= 30, "the log says why: {lines}");
+            let lines = || portward.lines_since(mark).join("\n");
+            eventually("the log says why", || lines().matches(" rejected: disabled").count() >= 30);
+            let lines = lines();
             assert!(!lines.contains("blacklisted"), "{lines}");
             // A running call goes on until the drain time is over.
             for phone in &mut registered {

@@ -83,6 +83,8 @@ fn w3_an_address_over_its_rate_is_told_to_come_again_and_no_neighbour_notices() 
             assert!(sent_away >= 3, "{sent_away}");
             let mut neighbour = of(number + 50, service);
             assert_eq!(ask(&mut neighbour, register("b")).status(), 200);
+            let rejected = || portward.lines_since(mark).join("\n").matches(" rejected: rate").count();
+            eventually("each connection has a line", || rejected() >= 2);
             let lines = portward.lines_since(mark).join("\n");
             assert_eq!(lines.matches(" rejected: rate").count(), 2, "a line for each connection: {lines}");
             assert!(!lines.contains("blacklisted"), "{lines}");
