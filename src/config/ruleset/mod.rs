@@ -339,17 +339,17 @@ impl Loader {
         }
     }
 
-    /// Reports what is said of targets and can matter to no rule. All rules were read.
+    /// Warns of statements about targets that have no effect on any rule. All rules were read.
     fn judge_targets(&mut self) {
         let Context { targets, .. } = &self.context;
-        let unused = targets.unused().into_iter().map(|position| {
-            let fault = Fault::new("no rule leads to this target").label("nothing uses it");
-            (fault, Severity::Warning, position)
-        });
+        let unused = targets
+            .unused()
+            .into_iter()
+            .map(|position| (Fault::new("no rule leads to this target").label("nothing uses it"), position));
         let idle = targets.idle_assume_tls().into_iter();
-        let idle = idle.map(|position| (target::idle_assume_tls(), Severity::Error, position));
-        for (fault, severity, position) in unused.chain(idle) {
-            self.diagnostics.push(fault.into_diagnostic(severity, self.context.place(position)));
+        let idle = idle.map(|position| (target::idle_assume_tls(), position));
+        for (fault, position) in unused.chain(idle) {
+            self.diagnostics.push(fault.into_diagnostic(Severity::Warning, self.context.place(position)));
         }
     }
 

@@ -204,7 +204,7 @@ impl Targets {
         }
     }
 
-    /// Each `assume_tls` that cannot matter: rules lead to its target, but none for SIP or H.323 by TLS. In the order of the
+    /// Each `assume_tls` without an effect: rules lead to its target, but none for SIP or H.323 by TLS. In the order of the
     /// files.
     pub(super) fn idle_assume_tls(&self) -> Vec<Position> {
         let idle =
@@ -255,9 +255,10 @@ fn position_of_assume_tls(file: u16, entry: &Value<'_>) -> Option<Position> {
     Some(Position::new(file, &(base + span.start..base + span.end)))
 }
 
-/// What is said of an `assume_tls` that cannot matter.
+/// The warning about an `assume_tls` without an effect. It is no error, so that the last rule for telephones can be removed
+/// by a command that does not know of this table.
 pub(super) fn idle_assume_tls() -> Fault {
-    Fault::new("`assume_tls` cannot matter here: no SIP or H.323 rule leads to a TLS port of this target")
+    Fault::new("`assume_tls` has no effect: no SIP or H.323 rule leads to a TLS port of this target")
         .help("it says whether the PBX takes for proven what comes by TLS; leave it out, or define the TLS port in such a rule")
 }
 
