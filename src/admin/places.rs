@@ -17,8 +17,7 @@ pub(super) const PLACES: usize = 128;
 /// How long a connection may make Portward wait while another one waits for its place.
 const GRACE: Duration = Duration::from_secs(1);
 /// The same for a connection on which no request has come yet. A client with a request sends it at once. With this
-/// short time many silent connections are closed quickly, so that an administrator who is behind them in the kernel's
-/// queue gets a turn.
+/// short time many silent connections are closed quickly. An administrator may wait behind them in the kernel's queue.
 const FIRST_GRACE: Duration = Duration::from_millis(250);
 /// How long a client may take to send a request, and how long to close.
 const REQUEST: Duration = Duration::from_secs(10);

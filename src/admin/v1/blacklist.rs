@@ -74,7 +74,7 @@ fn in_words(who: Network, expiration: Option<Duration>, note: &str) -> String {
     format!("lists {who} {time}{note}")
 }
 
-/// Logs a change with the administrator who has made it.
+/// Logs a change, with its administrator.
 fn logged(asked: &Asked<'_>, what: &str) {
     asked.shared.note(Level::Info, &format!("{} {what}", asked.by()));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::super::terminal::{harmless, print_line};
 use super::connect::words;
 use crate::cause::Cause;
 use crate::rules::{Address, Host, Table};
+use crate::service::Service;
 use crate::upstream::Resolver;
 
 /// How long all names together may take.
@@ -78,11 +80,22 @@ impl Names {
     }
 }
 
-/// The machines to which rules lead by TLS with Check Certificate and without it, under different names. Loading refuses such
-/// rules if they write the target alike (contract section 5). That two names are one machine is known only here.
+/// The machines about which rules disagree under different names. Loading refuses such rules if they write the target alike
+/// (contract sections 5 and 9). That two names are one machine is known only here.
 fn disagreements(table: &Table, found: &[(String, Found)]) -> Vec<String> {
     let resolved: HashMap<&str, &[IpAddr]> =
         found.iter().filter_map(|(name, found)| Some((&**name, &**found.as_ref().ok()?))).collect();
+    let machines = |address: &Address| match address {
+        Address::Ip(ip) => vec![*ip],
+        Address::Name(name) => resolved.get(&**name).map(|ips| ips.to_vec()).unwrap_or_default(),
+    };
+    let mut told = about_the_check(table, machines);
+    told.extend(about_credentials(table, machines));
+    told.into_iter().collect()
+}
+
+/// Rules that lead to one machine by TLS with Check Certificate, and under another name without it.
+fn about_the_check(table: &Table, machines: impl Fn(&Address) -> Vec<IpAddr>) -> BTreeSet<String> {
     let mut first: HashMap<IpAddr, (&Address, bool)> = HashMap::new();
     let mut told = BTreeSet::new();
     let rules = table.iter().flat_map(Host::rules);
@@ -92,12 +105,8 @@ fn disagreements(table: &Table, found: &[(String, Found)]) -> Vec<String> {
         by_tls.flat_map(|(_, rule)| rule.endpoints.iter().map(|e| (e, rule.ports.is_checked())))
     {
         let address = &endpoint.address;
-        let machines = match address {
-            Address::Ip(ip) => std::slice::from_ref(ip),
-            Address::Name(name) => resolved.get(&**name).copied().unwrap_or_default(),
-        };
-        for ip in machines {
-            let (other, said) = *first.entry(*ip).or_insert((address, is_checked));
+        for ip in machines(address) {
+            let (other, said) = *first.entry(ip).or_insert((address, is_checked));
             if said == is_checked {
                 continue;
             }
@@ -109,7 +118,36 @@ fn disagreements(table: &Table, found: &[(String, Found)]) -> Vec<String> {
             ));
         }
     }
-    told.into_iter().collect()
+    told
+}
+
+/// SIP rules that lead to one machine and port with `credentials`, and under another name without them.
+fn about_credentials(table: &Table, machines: impl Fn(&Address) -> Vec<IpAddr>) -> BTreeSet<String> {
+    let mut first: HashMap<(IpAddr, NonZeroU16), (&Address, bool)> = HashMap::new();
+    let mut told = BTreeSet::new();
+    for rule in table.iter().filter_map(|host| host.rule(Service::Sip)) {
+        let onward = rule.websocket.as_ref().map(|onward| onward.ports);
+        let ports = [Some(rule.ports.ports()), onward].into_iter().flatten();
+        let ports: Vec<_> = ports.flat_map(|ports| [ports.tcp, ports.tls]).flatten().collect();
+        let demanded = rule.credentials.is_some();
+        for address in rule.endpoints.iter().map(|endpoint| &endpoint.address) {
+            for door in machines(address).into_iter().flat_map(|ip| ports.iter().map(move |port| (ip, *port)))
+            {
+                let (other, said) = *first.entry(door).or_insert((address, demanded));
+                if said == demanded {
+                    continue;
+                }
+                let (with, without) = if said { (other, address) } else { (address, other) };
+                let (ip, port) = door;
+                told.insert(format!(
+                    "the targets {with} and {without} are the same machine, {ip}: SIP rules lead to port {port} of {with} \
+                     with credentials, and of {without} without them. A client can avoid the credentials by a host of \
+                     {without}. Let the rules agree"
+                ));
+            }
+        }
+    }
+    told
 }
 
 fn text(name: &str, found: &Found) -> String {
@@ -178,6 +216,27 @@ mod tests {
             host("b.example", "gone.example.net", unchecked),
             host("b.example", "172.31.31.3", unchecked),
             host("b.example", "pbx.example.net", "{ tcp = 5060, tls = false }"),
+        ] {
+            assert_eq!(told(&format!("{with}{other}")), Vec::<String>::new(), "{other}");
+        }
+    }
+
+    #[test]
+    fn one_pbx_under_two_names_is_seen_if_one_demands_credentials() {
+        let with =
+            host("a.example", "172.31.31.2", "{ tcp = 5060, tls = false, credentials = \"ephemeral\" }");
+        let without = host("b.example", "pbx.example.net", "{ tcp = 5060, tls = false }");
+        for rules in [format!("{with}{without}"), format!("{without}{with}")] {
+            let told = told(&rules);
+            assert_eq!(told.len(), 1, "{told:?}");
+            let says =
+                "lead to port 5060 of 172.31.31.2 with credentials, and of pbx.example.net without them";
+            assert!(told[0].contains(says), "{told:?}");
+        }
+        for other in [
+            host("b.example", "pbx.example.net", "{ tcp = 5060, tls = false, credentials = \"ephemeral\" }"),
+            host("b.example", "pbx.example.net", "{ tcp = 5062, tls = false }"),
+            host("b.example", "gone.example.net", "{ tcp = 5060, tls = false }"),
         ] {
             assert_eq!(told(&format!("{with}{other}")), Vec::<String>::new(), "{other}");
         }

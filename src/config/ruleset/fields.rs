@@ -1,7 +1,7 @@
 //! `set` and `response` of an entry of `http`: fields toward the target and toward the client (contract section 9).
 //!
 //! Names are compared in the form in which gateways distinguish them ([`folded_name`]). So a rule cannot set a field
-//! that decides how a message is read, or who has sent it, in any spelling of its name.
+//! that decides how a message is read, or that names its sender, in any spelling of the field's name.
 
 use std::collections::HashMap;
 use std::ops::Range;

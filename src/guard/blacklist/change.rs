@@ -24,12 +24,12 @@ pub enum Change {
     List {
         /// The address or network.
         who: Network,
-        /// Why it is listed. This also says who has listed it.
+        /// Why it is listed: by the guard, or by an administrator.
         why: Why,
         /// For how long it is listed. `None`: until it is removed.
         expiration: Option<Duration>,
     },
-    /// An address or a network is removed from the list, whoever has listed it. Entries within the network stay.
+    /// An address or a network is removed from the list. It may be an entry of the guard or of an administrator. Entries within the network stay.
     Remove {
         /// The address or network.
         who: Network,

@@ -20,7 +20,7 @@ pub struct Entry {
     pub since: u32,
     /// The end, in seconds since 1970. `None`: the entry lasts until it is removed.
     pub until: Option<u32>,
-    /// Why it is listed. This also says who has listed it.
+    /// Why it is listed: by the guard, or by an administrator.
     pub why: Why,
 }
 

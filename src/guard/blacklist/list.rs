@@ -178,7 +178,7 @@ impl Blacklist {
         }
     }
 
-    /// Removes `who` from the list, whoever has listed it.
+    /// Removes `who` from the list. It may be an entry of the guard or of an administrator.
     fn remove(&self, changing: &mut Changing, who: Network, origin: Origin, now: u32) -> usize {
         let listed = self.exact(who, now);
         if let Some(address) = who.address() {

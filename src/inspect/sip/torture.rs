@@ -2,6 +2,8 @@
 //!
 //! The messages are files, octet for octet as on the wire. Messages that the RFC shows on UDP are taken as if they had
 //! come by TCP. Only two of them have another outcome because of that (`clerr`, `inv2543`).
+//!
+//! The file is long because it is one table in the order of the RFC's sections.
 
 use super::tests::hold_laws;
 use super::*;
