@@ -13,6 +13,7 @@ use crate::admin::client::ask;
 use crate::config::{self, Config, Diagnostic, Diagnostics, Location, Rules, Severity};
 use crate::state::{Snapshot, folder, made, overrides};
 
+mod agreement;
 mod connect;
 mod names;
 mod ordinary;
@@ -98,6 +99,8 @@ pub(super) fn run(args: Args) -> ExitCode {
     let table = checked.snapshot.as_ref().map(|snapshot| &*snapshot.table);
     let table = table.or_else(|| checked.rules.as_ref()?.table.as_ref());
     let names = table.map(Names::of).unwrap_or_default();
+    let warnings = table.map(|table| agreement::warnings(table, &names)).unwrap_or_default();
+    warnings.into_iter().for_each(|warning| checked.diagnostics.push(warning));
     if args.json {
         let mut found = checked.diagnostics.to_json();
         if let Some(list) = found.as_array_mut() {
