@@ -84,14 +84,17 @@ impl Demand {
                 format!("{a} and {b} are one machine, {ip}, and its rules disagree on credentials")
             }
         };
-        let risk = match self {
-            Self::Check => {
-                "If Assume TLS is ticked in that PBX, every client of the rule without the check is proven"
+        let (what, risk) = match self {
+            Self::Check => (
+                "the check",
+                "If Assume TLS is ticked in that PBX, every client of the rule without the check is proven",
+            ),
+            Self::Credentials => {
+                ("credentials", "A client can avoid the credentials by the host that demands none")
             }
-            Self::Credentials => "A client can avoid the credentials by the host that demands none",
         };
         let help = format!(
-            "{risk}. The rule with it is {}:{}, the one without it {}:{}. Let them agree",
+            "{risk}. The rule with {what} is {}:{}, the rule without {what} is {}:{}. Let them agree",
             file(with.source).display(),
             with.source.line,
             file(without.source).display(),
@@ -129,7 +132,7 @@ mod tests {
                 "172.31.31.2 and pbx.example.net are one machine, 172.31.31.2, and its rules disagree on ";
             assert_eq!(*message, format!("{begin}{what}"));
             let [with, without] = [with, without].map(|text| if rules.starts_with(text) { 4 } else { 8 });
-            assert!(help.contains(&format!("rules.toml:{with}, the one without it ")), "{help}");
+            assert!(help.contains(&format!("rules.toml:{with}, the rule without ")), "{help}");
             assert!(help.ends_with(&format!("rules.toml:{without}. Let them agree")), "{help}");
         }
         for other in others {
