@@ -56,6 +56,8 @@ enum Next {
     End(Ending),
     /// An orderly end of the connection: an answer is still being sent.
     Close(Ending),
+    /// The same after the last request of a client that has said so ([`crate::io::Leg::close_at_once`]).
+    CloseAtOnce(Ending),
     /// A WebSocket to a target.
     Tunnel(Box<Tunnel>),
     /// A WebSocket with SIP, which Portward itself ends.
@@ -81,6 +83,11 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
             Next::Close(ended) => {
                 client.ended(ended);
                 client.leg.close().await;
+                return None;
+            }
+            Next::CloseAtOnce(ended) => {
+                client.ended(ended);
+                client.leg.close_at_once().await;
                 return None;
             }
             Next::Tunnel(tunnel) => {

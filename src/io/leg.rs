@@ -109,6 +109,23 @@ impl Leg {
         poll_fn(|cx| self.poll_flush(cx)).await
     }
 
+    /// Closes the connection of a peer that has said that it sends no more. Nothing more is read from it. The kernel
+    /// still delivers what was written before.
+    ///
+    /// The kernel answers unread octets with a reset, which can destroy the last answer. So this is [`Leg::close`] if
+    /// the kernel has reported that there is something to read. A peer that sends octets even later contradicts itself.
+    pub async fn close_at_once(mut self) {
+        if !self.ended && self.stream.is_readable() {
+            return self.close().await;
+        }
+        // A TCP connection ends when it is dropped. TLS has a last message of its own (close_notify).
+        let is_told = matches!(self.stream, Stream::Plain(_))
+            || poll_fn(|cx| Poll::Ready(self.poll_shutdown(cx).is_ready())).await;
+        if !is_told {
+            self.close().await;
+        }
+    }
+
     /// Closes in an orderly way: it ends Portward's side, and then reads and discards further bytes for a limited time.
     pub async fn close(mut self) {
         let linger = async {
@@ -130,9 +147,59 @@ impl Leg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::memory::leg;
+    use crate::io::memory::{Far, leg};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// Whether the connection is closed as soon as the task has had its turn.
+    async fn is_closed_at_once(leg: Leg, far: &Far) -> bool {
+        let closing = tokio::spawn(leg.close_at_once());
+        tokio::task::yield_now().await;
+        let is_closed = closing.is_finished();
+        // What it waits for otherwise is the end of the peer's side.
+        far.end();
+        closing.await.unwrap();
+        assert!(far.is_closed());
+        is_closed
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_closed_at_once_unless_there_is_something_to_read() {
+        let (quiet, far) = leg();
+        assert!(is_closed_at_once(quiet, &far).await);
+        let (unread, far) = leg();
+        far.send("GET");
+        assert!(!is_closed_at_once(unread, &far).await, "a reset would follow");
+        assert_eq!(far.unread(), 0);
+        let (mut ended, far) = leg();
+        far.end();
+        poll_fn(|cx| ended.poll_fill(cx, BUFFER)).await.unwrap();
+        assert!(is_closed_at_once(ended, &far).await);
+        // TLS has something to say at the end.
+        let (mut behind, far) = leg();
+        far.buffers();
+        far.flushes(false);
+        poll_fn(|cx| behind.poll_write(cx, b"answer")).await.unwrap();
+        assert!(!is_closed_at_once(behind, &far).await, "close_notify waits behind the answer");
+    }
+
+    #[tokio::test]
+    async fn unread_octets_cause_no_reset() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut leg = Leg::new(Stream::Plain(listener.accept().await.unwrap().0));
+        leg.write_all(b"answer").await.unwrap();
+        peer.write_all(b"\r\n").await.unwrap();
+        leg.stream.tcp().unwrap().readable().await.unwrap();
+        let closing = tokio::spawn(leg.close_at_once());
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).await.unwrap();
+        peer.write_all(b"more").await.unwrap();
+        assert_eq!((heard.as_str(), closing.is_finished()), ("answer", false));
+        drop(peer);
+        closing.await.unwrap();
+    }
 
     /// Writes ten octets to a peer that reads `room` of them, in pieces of three.
     async fn say_ten(room: usize, breaks: bool) -> (Option<io::ErrorKind>, u64, Vec<u8>) {

@@ -173,6 +173,11 @@ impl Memory {
             (false, false) => Peer::There,
         }
     }
+
+    pub(super) fn is_readable(&self) -> bool {
+        let line = lock(&self.0);
+        !line.said.is_empty() || line.ended || line.reset
+    }
 }
 
 impl Line {

@@ -144,6 +144,17 @@ impl Stream {
         }
     }
 
+    /// Whether there is something to read, or the end of the peer's side: the kernel has reported it, and it was not
+    /// read yet. This asks no system call, so it is the state at the task's last turn.
+    pub fn is_readable(&self) -> bool {
+        #[cfg(test)]
+        if let Self::Memory(memory) = self {
+            return memory.is_readable();
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        self.tcp().is_some_and(|tcp| tcp.poll_read_ready(&mut cx).is_ready())
+    }
+
     /// [`Self::keep_alive`] for a tunnel's target, which also may not leave octets unacknowledged for long.
     pub fn watch_tunnel(&self) {
         self.keep_alive();

@@ -37,6 +37,7 @@ mod headers;
 mod health;
 mod host_commands;
 mod hosts;
+mod last_answer;
 mod ldap;
 mod listening;
 mod log;

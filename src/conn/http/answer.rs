@@ -105,6 +105,8 @@ fn can_go_on(client: &Client, turn: &Turn<'_>) -> bool {
 async fn send(client: &mut Client, turn: &Turn<'_>, answer: &[u8], (goes_on, ended): (bool, Ending)) -> Next {
     match client.send(answer, turn.config().limits.inspect_timeout).await {
         Ok(()) if goes_on => Next::Ask,
+        // This was the client's last request, and no part of it is unread.
+        Ok(()) if !turn.asked.is_persistent() && !turn.asked.has_body() => Next::CloseAtOnce(ended),
         Ok(()) => Next::Close(ended),
         Err(_) => Next::End(ended),
     }

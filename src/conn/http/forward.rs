@@ -172,9 +172,11 @@ fn settle(
         true => client.worker.pool.put(target),
         false => {}
     }
+    let ending = Ending::peacefully(Stage::Relay, Responsible::Client);
     match exchanged.after {
         After::Next => Next::Ask,
-        _ => Next::Close(Ending::peacefully(Stage::Relay, Responsible::Client)),
+        After::CloseAtOnce => Next::CloseAtOnce(ending),
+        After::Close | After::Tunnel => Next::Close(ending),
     }
 }
 

@@ -46,6 +46,8 @@ pub enum After {
     Next,
     /// The connection is closed in an orderly way.
     Close,
+    /// The same. The client has said that this request was its last, and the request was read to its end.
+    CloseAtOnce,
     /// A WebSocket: from here on bytes move both ways.
     Tunnel,
 }

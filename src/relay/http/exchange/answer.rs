@@ -19,7 +19,11 @@ impl Running<'_, '_> {
         if self.tunnel {
             Some(After::Tunnel)
         } else if self.up_done {
-            Some(if self.client_persistent { After::Next } else { After::Close })
+            Some(match (self.client_persistent, self.request.persistent) {
+                (true, _) => After::Next,
+                (false, true) => After::Close,
+                (false, false) => After::CloseAtOnce,
+            })
         } else if self.up_refused || !self.target_persistent || !self.client_persistent {
             // The target answered early (RFC 9112 §9.3), and nothing reads the rest of the request any more.
             Some(After::Close)

@@ -305,3 +305,23 @@ async fn what_comes_behind_an_answer_is_nobody_s() {
     assert_eq!(String::from_utf8(client).unwrap(), PLAIN);
     assert_eq!((done.after, done.reusable), (After::Next, false));
 }
+
+/// Issue 25: only a client that has said so, and whose request was read to its end, is not waited for.
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_at_once_after_the_client_s_last_request() {
+    for (persistent, body, after) in [
+        (true, 0, After::Next),
+        (false, 0, After::CloseAtOnce),
+        (false, 4, After::CloseAtOnce),
+        (false, 5, After::Close),
+    ] {
+        let framing = if body > 0 { Framing::Length(body) } else { Framing::NONE };
+        let request = Outgoing { framing, persistent, ..get() };
+        let stage = Stage::begin(|client, target| run(client, target, request, 0));
+        // A body of five octets is not whole. Its target answers early.
+        stage.client.send(if body > 0 { "body" } else { "" });
+        stage.settle().await;
+        stage.target.send(PLAIN);
+        assert_eq!(stage.end().await.0.0.unwrap().after, after, "{persistent} {body}");
+    }
+}
