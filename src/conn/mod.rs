@@ -59,6 +59,7 @@ use std::sync::Arc;
 
 pub use client::{Accepted, Facts};
 
+use crate::io::clock::InTurns;
 use crate::log::Subject;
 use crate::reason::Reason;
 use crate::service::Service;
@@ -89,8 +90,8 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
         }
     });
     async move {
-        let rest = secured.await;
-        rest.await;
+        let rest = InTurns(secured).await;
+        InTurns(rest).await;
     }
 }
 

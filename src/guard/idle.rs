@@ -11,6 +11,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::io::clock;
+
 /// The state: a request is under way.
 const BUSY: u64 = 0;
 /// The state: the connection has to close.
@@ -74,7 +76,7 @@ pub(super) struct Idle<A: AsRef<Idlers>> {
 /// The time in nanoseconds, never 0.
 fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_nanos()).unwrap_or(DISPLACED - 2) + 1
+    u64::try_from(clock::now().saturating_duration_since(*START).as_nanos()).unwrap_or(DISPLACED - 2) + 1
 }
 
 impl Idlers {

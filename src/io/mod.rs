@@ -7,11 +7,13 @@
 //! | `websocket` | a WebSocket on such a stream, read and written as the octets of its messages |
 //! | `buffer` | octets that were read and not forwarded yet |
 //! | `leg` | a stream and its buffer: one side of a relay |
+//! | `clock` | the time, which is read once in a turn of a task |
 //! | `timer`, `stall` | the deadline of a connection, and writes without progress |
 //! | `meter` | the numbers of bytes that a relay has moved |
 //! | `memory` | a stream in memory, for tests |
 
 mod buffer;
+pub mod clock;
 mod leg;
 #[cfg(test)]
 pub mod memory;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::clock;
+
 /// The clock of one connection. Moving the deadline to a later time costs nothing: the timer below fires at its old
 /// time, notices that it is early, and is armed again.
 #[derive(Debug)]
@@ -23,13 +25,13 @@ pub struct Timer {
 impl Timer {
     /// A timer that fires `after` from now. `token` is cancelled when Portward begins to drain.
     pub fn new(after: Duration, token: CancellationToken) -> Self {
-        let deadline = Instant::now() + after;
+        let deadline = now() + after;
         Self { sleep: Box::pin(sleep_until(deadline)), deadline, look: None, token, stopping: None }
     }
 
     /// Moves the deadline to `after` from now.
     pub fn set(&mut self, after: Duration) {
-        self.deadline = Instant::now() + after;
+        self.deadline = now() + after;
         if self.deadline < self.sleep.deadline() {
             self.sleep.as_mut().reset(self.deadline);
         }
@@ -37,7 +39,7 @@ impl Timer {
 
     /// Moves the deadline to `after` from now, if it is later than that.
     pub fn hasten(&mut self, after: Duration) {
-        if self.deadline > Instant::now() + after {
+        if self.deadline > now() + after {
             self.set(after);
         }
     }
@@ -45,6 +47,7 @@ impl Timer {
     /// Ready when the deadline has passed.
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.sleep.as_mut().poll(cx).is_ready() {
+            // The time of the turn stands still, and the timer would fire again and again.
             let now = Instant::now();
             if now >= self.deadline {
                 return Poll::Ready(());
@@ -59,7 +62,7 @@ impl Timer {
     /// then once in `every`. A task that polls [`poll_expired`](Self::poll_expired) afterwards is woken for the next
     /// look.
     pub fn looks(&mut self, every: Duration) -> bool {
-        let now = Instant::now();
+        let now = now();
         if self.look.is_some_and(|look| now < look) {
             return false;
         }
@@ -81,6 +84,11 @@ impl Timer {
         let token = &self.token;
         self.stopping.get_or_insert_with(|| Box::pin(token.clone().cancelled_owned())).as_mut().poll(cx)
     }
+}
+
+/// The time of the turn, as timers count it.
+fn now() -> Instant {
+    Instant::from_std(clock::now())
 }
 
 #[cfg(test)]

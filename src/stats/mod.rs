@@ -38,6 +38,7 @@ pub use targets::{Dialled, MEMORY as TARGET_MEMORY, OpenAtTarget, TargetFigures,
 pub use top::{ENTRIES, MEMORY as TOP_MEMORY, Ranked, Top, WINDOW};
 
 use crate::cause::Failure;
+use crate::io::clock;
 use crate::log::Subject;
 use crate::reason::Reason;
 use decisions::{Decisions, Made, Outbox};
@@ -241,7 +242,7 @@ impl Stats {
     /// The present moment.
     #[inline]
     pub fn now(&self) -> Moment {
-        Moment(self.started.elapsed().as_nanos() as u64)
+        Moment(clock::now().saturating_duration_since(self.started).as_nanos() as u64)
     }
 
     /// How long ago Portward was started.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 
-use crate::io::{BUFFER, Leg};
+use crate::io::{BUFFER, Leg, clock};
 use crate::stats::OpenAtTarget;
 
 /// How long a connection waits for its next request. It is shorter than the limits of common servers (60 s to 75 s), so
@@ -114,7 +114,7 @@ pub struct Connection {
 impl Connection {
     /// A new connection.
     pub fn new(leg: Leg, key: Key, bound: bool, owner: IpAddr) -> Self {
-        let since = Instant::now();
+        let since = clock::now();
         let (max_message, min_rate, reached) = (None, None, None);
         Self { leg, key, fresh: true, bound, endpoint: 0, owner, max_message, min_rate, reached, since }
     }
@@ -161,7 +161,7 @@ impl Pool {
     /// Keeps a connection for the next request. If the bound of its address is reached, the connection that has waited
     /// longest is closed. If the bound of the worker is reached, this one is closed.
     pub fn put(&self, mut connection: Connection) {
-        connection.since = Instant::now();
+        connection.since = clock::now();
         connection.leg.buffer.release();
         let mut waiting = self.lock();
         let closed = if waiting.waiting_for(connection.key.address.ip()) >= self.per_address {
