@@ -39,6 +39,11 @@ impl Leg {
     /// because the caller knows whether the message was complete. If only the end itself can tell, use
     /// [`Leg::cut_off`].
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
+        // Most reads find nothing. They need no memory.
+        if self.buffer.is_empty() && self.stream.poll_readable(cx).is_pending() {
+            self.buffer.release();
+            return Poll::Pending;
+        }
         let count = match ready!(self.buffer.poll_fill(cx, &mut self.stream, limit)) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.cut_off = true;

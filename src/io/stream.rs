@@ -144,6 +144,14 @@ impl Stream {
         }
     }
 
+    /// Ready unless it is known that a read would find nothing. In that case the task is woken when this changes.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(tcp) => tcp.poll_read_ready(cx).map(drop),
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// Whether there is something to read, or the end of the peer's side: the kernel has reported it, and it was not
     /// read yet. This asks no system call, so it is the state at the task's last turn.
     pub fn is_readable(&self) -> bool {
