@@ -296,7 +296,7 @@ impl Snapshot {
         let mut found = Diagnostics::new();
         let shows = config.listen.listeners.iter().any(|l| l.transport.is_tls());
         let admin_name = config.admin.certificate.as_deref().filter(|_| config.admin.listen.is_some());
-        found.extend(relevant(shown.problems, shows || admin_name.is_some()));
+        found.extend(relevant(shown.problems, || shows || admin_name.is_some()));
         let admin_tls = admin_name.and_then(|name| server_tls.alone(name, config.tls.min_version));
         if let (Some(name), None) = (admin_name, &admin_tls) {
             found.push(server_tls.no_such(name));
@@ -304,10 +304,10 @@ impl Snapshot {
         if shows {
             found.extend(server_tls.uncovered(table.names().map(|(name, _)| name)));
         }
-        found.extend(relevant(trusted.problems, table.iter().any(|host| needs_trust(host, &config))));
+        found.extend(relevant(trusted.problems, || needs_trust(&table, &config)));
         let asks = listens_for_certificates(&config);
         found.extend(asks.then(|| unproven(&table, &config, &client_trusts)).flatten());
-        found.extend(relevant(vouching.problems, asks));
+        found.extend(relevant(vouching.problems, || asks));
         found.extend(unprovable(&table, &config));
         found.append(of_logins);
         let gone: Diagnostics = [shown.gone, trusted.gone, vouching.gone].into_iter().flatten().collect();
@@ -343,7 +343,12 @@ fn is_readable(path: &Path) -> bool {
     if path.is_dir() { fs::read_dir(path).is_ok() } else { files::open(path).is_ok() }
 }
 
-/// The errors, and the warnings if they matter.
-fn relevant(problems: Vec<Diagnostic>, matters: bool) -> impl Iterator<Item = Diagnostic> {
-    problems.into_iter().filter(move |problem| matters || problem.severity == Severity::Error)
+/// The errors, and the warnings if they matter. Without warnings `matters` is not asked, because the answer may need a
+/// look at every host.
+fn relevant(mut problems: Vec<Diagnostic>, matters: impl FnOnce() -> bool) -> Vec<Diagnostic> {
+    let is_error = |problem: &Diagnostic| problem.severity == Severity::Error;
+    if !problems.iter().all(is_error) && !matters() {
+        problems.retain(is_error);
+    }
+    problems
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::{Endpoint, Host, HttpMatch, Ports, Tenant};
@@ -25,7 +26,7 @@ impl<'t> Host<'t> {
     /// All targets of the host, HTTP first. All paths of a preset have the same target, which is listed once.
     pub fn ways(self) -> impl Iterator<Item = HostService<'t>> {
         // Equal lists of addresses share one allocation.
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::with_hasher(RandomState::default());
         let http = self
             .http_rules()
             .filter(|rule| !rule.endpoints.is_empty())

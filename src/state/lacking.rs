@@ -40,12 +40,13 @@ pub(super) fn unprovable(table: &Table, config: &Config) -> Option<Diagnostic> {
     Some(Diagnostic::warning(message, Location::whole(table.file(source))).help(help))
 }
 
-/// Whether `upstream.trust` is needed for a TLS target of `host`.
-pub(super) fn needs_trust(host: Host<'_>, config: &Config) -> bool {
+/// Whether `upstream.trust` is needed for a TLS target of some host.
+pub(super) fn needs_trust(table: &Table, config: &Config) -> bool {
     let judged = |endpoints: &[Endpoint]| {
         endpoints.iter().any(|Endpoint { options, .. }| {
             options.pin.is_none() && options.verify.unwrap_or(config.upstream.verify) == Verify::Ca
         })
     };
-    host.ways().any(|way| way.ports.tls.is_some() && judged(way.endpoints))
+    let needs = |host: Host<'_>| host.ways().any(|way| way.ports.tls.is_some() && judged(way.endpoints));
+    table.iter().any(needs)
 }

@@ -150,9 +150,10 @@ impl ServerTls {
     /// location only the part before the `/` counts. If there is no certificate at all, another warning says so.
     pub fn uncovered<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Diagnostic> {
         let Some(shown) = self.default() else { return Vec::new() };
-        let missing = hosts_of(names).into_iter().filter(|name| !self.covers(name));
+        // Nearly all names are covered, so only the others are collected and sorted.
+        let missing: BTreeSet<_> = names.map(without_location).filter(|name| !self.covers(name)).collect();
         let help = format!("its clients are shown the certificate {:?}, which they refuse", shown.name);
-        missing.map(|name| pem::warning(&self.place, uncovered(name), Some(&help))).collect()
+        missing.into_iter().map(|name| pem::warning(&self.place, uncovered(name), Some(&help))).collect()
     }
 
     /// The certificates: those of a folder by name, those of a list in its order.
@@ -215,9 +216,9 @@ pub fn judged_without_keys<'a>(
     }
     let mut found: Vec<_> =
         facts.iter().filter_map(|(facts, file)| validity_warning(facts, file, now)).collect();
-    let missing =
-        hosts_of(names).into_iter().filter(|name| !facts.iter().any(|(facts, _)| facts.covers(name)));
-    found.extend(missing.map(|name| pem::warning(&place, uncovered(name), None)));
+    let is_covered = |name: &str| facts.iter().any(|(facts, _)| facts.covers(name));
+    let missing: BTreeSet<_> = names.map(without_location).filter(|name| !is_covered(name)).collect();
+    found.extend(missing.into_iter().map(|name| pem::warning(&place, uncovered(name), None)));
     found
 }
 
@@ -226,9 +227,9 @@ fn uncovered(name: &str) -> String {
     format!("no certificate covers {name}")
 }
 
-/// The names, each once, without registration locations.
-fn hosts_of<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    names.map(|name| name.split_once('/').map_or(name, |(host, _)| host)).collect()
+/// The name without its registration location.
+fn without_location(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(host, _)| host)
 }
 
 impl Resumption {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -23,9 +24,9 @@ type Candidates = SmallVec<[Arc<CertifiedKey>; 1]>;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Certificates by DNS name and IP address, in the form of [`super::Facts::names`].
-    exact: HashMap<Box<str>, Candidates>,
+    exact: HashMap<Box<str>, Candidates, RandomState>,
     /// Certificates by the text after the `*.` of a wildcard.
-    wildcard: HashMap<Box<str>, Candidates>,
+    wildcard: HashMap<Box<str>, Candidates, RandomState>,
     default: Option<Arc<CertifiedKey>>,
 }
 
