@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use toml::de::DeValue;
-
 use super::keys::elsewhere;
 use super::listen::{self, Placed};
 use super::report::Fault;
 use super::scalar::{self, Host};
 use super::suggest;
+use super::tree::Node;
 use super::values::empty_or;
 use super::walk::{Section, Value};
 use super::{Admin, AdminHosts, CertificateSource, TokenFor};
@@ -26,7 +25,7 @@ pub(super) fn read(
     });
     let written = section.get("listen");
     let listen = written.as_ref().and_then(|value| {
-        if let DeValue::Integer(_) = value.node {
+        if let Node::Integer(_) = value.node {
             value.error(
                 Fault::new("`listen` must be \"ADDRESS:PORT\"")
                     .label("this is an integer")

@@ -25,7 +25,7 @@ pub(super) struct References {
 /// Reads the text of portward.toml. Faults go to `report`, and faulty values are replaced by their defaults.
 pub(super) fn read(report: &Report<'_>) -> (Config, References) {
     let document = report.parse();
-    let mut root = Section::new(report, "portward.toml", 0..0, document.get_ref());
+    let mut root = Section::new(report, "portward.toml", 0..0, &document);
     let file = report.file;
     let path_at = |text: &str| scalar::path(file, text);
     let path = |value: &Value<'_>| value.parsed("a path", path_at);

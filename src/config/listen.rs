@@ -2,11 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use toml::de::DeValue;
-
 use super::keys::elsewhere;
 use super::report::Fault;
 use super::scalar;
+use super::tree::Node;
 use super::values::networks;
 use super::walk::{Section, Value};
 use super::{Listen, Listener};
@@ -95,7 +94,7 @@ impl Families {
     }
 
     fn addresses(self, value: &Value<'_>) -> Vec<SocketAddr> {
-        if let DeValue::Integer(_) = value.node {
+        if let Node::Integer(_) = value.node {
             let port = value.integer(1..=65535).and_then(|port| u16::try_from(port).ok());
             return port.map_or_else(Vec::new, |port| self.every_address(port));
         }

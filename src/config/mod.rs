@@ -24,6 +24,7 @@ mod suggest;
 mod syntax;
 mod terms;
 mod text;
+mod tree;
 mod valid;
 mod values;
 mod walk;

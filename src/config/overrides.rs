@@ -108,7 +108,7 @@ impl Overrides {
 
     fn read(report: &Report<'_>) -> Self {
         let document = report.parse();
-        let mut root = Section::new(report, "the overrides", 0..0, document.get_ref());
+        let mut root = Section::new(report, "the overrides", 0..0, &document);
         let hosts = root.get("host");
         let hosts = hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets"));
         let mut list: Vec<_> = hosts.filter_map(|value| Override::read(&value)).collect();

@@ -4,10 +4,8 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::path::Path;
 
-use toml::Spanned;
-use toml::de::DeTable;
-
 use super::syntax::{self, Mended};
+use super::tree::{self, Table};
 use super::{Diagnostic, Location, Severity};
 
 /// A fault of a value, and what would be right. [`Value`](super::walk::Value) adds the place.
@@ -138,9 +136,8 @@ impl<'t> Report<'t> {
     }
 
     /// Reads the piece as TOML. Parts that are no TOML are reported and skipped.
-    pub(super) fn parse(&self) -> Spanned<DeTable<'_>> {
-        let (table, errors) = DeTable::parse_recoverable(self.piece);
-        if errors.is_empty() {
+    pub(super) fn parse(&self) -> Table<'_> {
+        if let Ok(table) = tree::read(self.piece) {
             return table;
         }
         let mended = self.mended.get_or_init(|| syntax::mend(self.piece));
@@ -151,7 +148,7 @@ impl<'t> Report<'t> {
             }
             self.push(Severity::Error, self.place(mistake.span.clone()), fault, Kind::Syntax);
         }
-        DeTable::parse_recoverable(&mended.text).0
+        tree::read_in_part(&mended.text)
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Location {

@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::DeValue;
 use zeroize::Zeroizing;
 
 use super::report::Fault;
 use super::scalar;
 use super::text::why;
+use super::tree::Node;
 use super::walk::Value;
 use crate::credentials::{MOST_SECRETS, Secret};
 use crate::files;
@@ -23,7 +23,7 @@ const FILE: &str = "file:";
 
 /// Reads the list. Faults are reported and left out.
 pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
-    if !matches!(value.node, DeValue::Array(_)) {
+    if !matches!(value.node, Node::Array(_)) {
         let fault = Fault::new(format!("`{}` must be a list of secrets, the newest first", value.key));
         value.error(fault.help("put it into brackets, as [\"file:PATH\"]"));
         return Arc::default();
@@ -45,7 +45,7 @@ pub(super) fn read(value: &Value<'_>) -> Arc<[Secret]> {
 }
 
 fn read_secret(element: &Value<'_>) -> Option<Secret> {
-    let DeValue::String(text) = element.node else {
+    let Node::String(text) = element.node else {
         let fault = Fault::new("a secret must be a string");
         element.error(fault.help("write it in quotes, or \"file:PATH\" for one that a file holds"));
         return None;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use toml::de::DeValue;
 
 use super::keys::elsewhere;
 use super::report::Fault;
@@ -12,6 +11,7 @@ use super::scalar;
 use super::secrets;
 use super::sip::{algorithms, default_scanners, identify, scanners};
 use super::text::why;
+use super::tree::Node;
 use super::values::{
     VERIFY, duration, empty_or, max_message, min_rate, networks, request_rate, warn_of_none,
 };
@@ -82,7 +82,7 @@ fn path(value: &Value<'_>) -> Option<PathBuf> {
 }
 
 fn certificates(value: &Value<'_>) -> Option<CertificateSource> {
-    if let DeValue::String(_) = value.node {
+    if let Node::String(_) = value.node {
         return path(value).map(CertificateSource::Folder);
     }
     let wanted = "a folder, or a list of { cert = \"…\", key = \"…\" }";
@@ -154,7 +154,7 @@ pub(super) fn sip(mut section: Section<'_>, named: &mut Vec<NamedHost>) -> (Opti
         let wanted = "host[:port], or a table { tcp = \"…\", tls = \"…\" }";
         let address =
             |value: &Value<'_>| empty_or(value, wanted, |text| scalar::host_and_port(text).map(Some));
-        if let DeValue::String(_) = value.node {
+        if let Node::String(_) = value.node {
             return address(value).map(|both| (both.clone(), both));
         }
         let mut table = value.section("sip.public_address", wanted)?;
@@ -192,7 +192,7 @@ fn methods(value: &Value<'_>) -> Option<Vec<Box<str>>> {
     let wanted = "a list of SIP methods, as [\"REGISTER\", \"INVITE\"]";
     let elements = value.list(wanted);
     if elements.is_empty() {
-        if let DeValue::Array(_) = value.node {
+        if let Node::Array(_) = value.node {
             value.error(
                 Fault::new("without a method no SIP request could come first")
                     .help("the first request of a phone is a REGISTER, of a caller an INVITE"),
@@ -347,7 +347,7 @@ pub(super) fn log(mut section: Section<'_>) -> Log {
 /// Reads `"all"` or a list of services.
 fn services(value: &Value<'_>) -> Option<ServiceSet> {
     let names = Service::ALL.map(|service| (service.name(), service));
-    if let DeValue::String(text) = value.node {
+    if let Node::String(text) = value.node {
         if *text == "all" {
             return Some(ServiceSet::ALL);
         }

@@ -1,8 +1,7 @@
 //! The settings of `[sip]` for the checks of requests (contract section 9).
 
-use toml::de::DeValue;
-
 use super::report::Fault;
+use super::tree::Node;
 use super::walk::Value;
 use crate::credentials::digest::Algorithm;
 use crate::route::identity::{Identify, Identity};
@@ -16,7 +15,7 @@ pub(super) fn default_scanners() -> Vec<Box<str>> {
 pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
     let words = Identity::ALL.map(|identity| (identity.name(), identity));
     let elements = value.list("a list of \"realm\", \"from\" and \"uri\", as [\"realm\", \"from\"]");
-    if let (DeValue::Array(_), []) = (value.node, &*elements) {
+    if let (Node::Array(_), []) = (value.node, &*elements) {
         value.error(
             Fault::new("without an identity no SIP request could name its host")
                 .help("write [\"from\"], which is the default, or [\"realm\", \"from\", \"uri\"]"),
@@ -31,7 +30,7 @@ pub(super) fn identify(value: &Value<'_>) -> Option<Identify> {
 pub(super) fn algorithms(value: &Value<'_>) -> Option<Vec<Algorithm>> {
     let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
     let elements = value.list("a list of \"MD5\" and \"SHA-256\", as [\"MD5\"]");
-    if let (DeValue::Array(_), []) = (value.node, &*elements) {
+    if let (Node::Array(_), []) = (value.node, &*elements) {
         value.error(
             Fault::new("without an algorithm no login could be made")
                 .help("write [\"MD5\"], which is the default"),

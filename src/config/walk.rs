@@ -5,13 +5,12 @@
 use std::ops::{Range, RangeInclusive};
 
 use smallvec::SmallVec;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::effect;
 use super::report::{Fault, Report};
 use super::suggest;
 use super::syntax::pasted_in;
+use super::tree::{Key, Node, Spanned, Table};
 use super::{Location, Severity};
 
 /// One value, its key and its place.
@@ -21,7 +20,7 @@ pub(super) struct Value<'w> {
     /// The key's name, for messages. For an element of a list it is the list's key.
     pub(super) key: &'w str,
     pub(super) key_span: Range<usize>,
-    pub(super) node: &'w DeValue<'w>,
+    pub(super) node: &'w Node<'w>,
     pub(super) span: Range<usize>,
 }
 
@@ -52,7 +51,7 @@ impl<'w> Value<'w> {
     pub(super) fn inner(&self) -> Range<usize> {
         let Range { start, end } = self.span;
         match self.node {
-            DeValue::String(text) if !text.is_empty() && end - start == text.len() + 2 => start + 1..end - 1,
+            Node::String(text) if !text.is_empty() && end - start == text.len() + 2 => start + 1..end - 1,
             _ => start..end,
         }
     }
@@ -83,20 +82,20 @@ impl<'w> Value<'w> {
 
     fn wrong(&self, wanted: &str) -> Fault {
         let found = match self.node {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a number with a fraction",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date or a time",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
+            Node::String(_) => "a string",
+            Node::Integer(_) => "an integer",
+            Node::Float => "a number with a fraction",
+            Node::Boolean(_) => "a boolean",
+            Node::Datetime => "a date or a time",
+            Node::Array(_) => "a list",
+            Node::Table(_) => "a table",
         };
         Fault::new(format!("`{}` must be {wanted}", self.key)).label(format!("this is {found}"))
     }
 
     pub(super) fn text(&self, wanted: &str) -> Option<&'w str> {
         match self.node {
-            DeValue::String(text) => Some(text),
+            Node::String(text) => Some(text),
             _ => {
                 self.wrong_type(wanted);
                 None
@@ -110,8 +109,8 @@ impl<'w> Value<'w> {
         wanted: &str,
         parse: impl FnOnce(&'w str) -> Result<T, Fault>,
     ) -> Option<T> {
-        let DeValue::String(text) = self.node else {
-            let is_list = matches!(self.node, DeValue::Array(_) | DeValue::Table(_));
+        let Node::String(text) = self.node else {
+            let is_list = matches!(self.node, Node::Array(_) | Node::Table(_));
             match !is_list && parse(self.raw()).is_ok() {
                 true => self.written_otherwise(wanted, &format!("\"{}\"", self.raw())),
                 false => self.wrong_type(wanted),
@@ -123,10 +122,10 @@ impl<'w> Value<'w> {
 
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.node {
-            DeValue::Boolean(yes) => Some(*yes),
+            Node::Boolean(yes) => Some(*yes),
             _ => {
                 let right = match self.node {
-                    DeValue::String(text) => said_yes_or_no(text),
+                    Node::String(text) => said_yes_or_no(text),
                     _ => None,
                 };
                 match right {
@@ -140,16 +139,15 @@ impl<'w> Value<'w> {
 
     pub(super) fn integer(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let wanted = format!("a number from {} to {}", range.start(), range.end());
-        let DeValue::Integer(number) = self.node else {
+        let Node::Integer(number) = self.node else {
             match self.node {
-                DeValue::String(text) if text.parse().is_ok_and(|number: u32| range.contains(&number)) => {
+                Node::String(text) if text.parse().is_ok_and(|number: u32| range.contains(&number)) => {
                     self.written_otherwise(&wanted, text);
                 }
                 _ => self.wrong_type(&wanted),
             }
             return None;
         };
-        let number = u32::from_str_radix(number.as_str(), number.radix()).ok();
         if let Some(number) = number.filter(|n| range.contains(n)) {
             return Some(number);
         }
@@ -174,8 +172,8 @@ impl<'w> Value<'w> {
 
     pub(super) fn list(&self, wanted: &str) -> Vec<Self> {
         match self.node {
-            DeValue::Array(_) => self.one_or_more(),
-            DeValue::String(_) => {
+            Node::Array(_) => self.one_or_more(),
+            Node::String(_) => {
                 self.written_otherwise(wanted, &format!("[{}]", self.raw()));
                 Vec::new()
             }
@@ -189,7 +187,7 @@ impl<'w> Value<'w> {
     /// The elements of a list, or the value itself.
     pub(super) fn one_or_more(&self) -> Vec<Self> {
         match self.node {
-            DeValue::Array(elements) => {
+            Node::Array(elements) => {
                 elements.iter().map(|e| Self { node: e.get_ref(), span: e.span(), ..self.clone() }).collect()
             }
             _ => vec![self.clone()],
@@ -199,8 +197,8 @@ impl<'w> Value<'w> {
     /// The value as a table whose keys are taken one by one.
     pub(super) fn section(&self, name: &'static str, wanted: &str) -> Option<Section<'w>> {
         match self.node {
-            DeValue::Table(table) => Some(Section::new(self.report, name, self.span.clone(), table)),
-            DeValue::Array(list) if self.raw().starts_with("[[") && !list.is_empty() => {
+            Node::Table(table) => Some(Section::new(self.report, name, self.span.clone(), table)),
+            Node::Array(list) if self.raw().starts_with("[[") && !list.is_empty() => {
                 self.error(self.wrong(wanted).help(format!("write [{}], with one bracket", self.key)));
                 None
             }
@@ -228,7 +226,7 @@ pub(super) struct Section<'w> {
     /// The name of the table in messages, such as `[listen]`.
     pub(super) name: &'static str,
     pub(super) span: Range<usize>,
-    table: Option<&'w DeTable<'w>>,
+    table: Option<&'w Table<'w>>,
     known: SmallVec<[&'static str; 16]>,
     taken: usize,
 }
@@ -238,7 +236,7 @@ impl<'w> Section<'w> {
         report: &'w Report<'w>,
         name: &'static str,
         span: Range<usize>,
-        table: &'w DeTable<'w>,
+        table: &'w Table<'w>,
     ) -> Self {
         Self { report, name, span, table: Some(table), known: SmallVec::new(), taken: 0 }
     }
@@ -324,10 +322,6 @@ impl<'w> Section<'w> {
     }
 }
 
-fn value_of<'w>(
-    report: &'w Report<'w>,
-    name: &'w Spanned<std::borrow::Cow<'w, str>>,
-    value: &'w Spanned<DeValue<'w>>,
-) -> Value<'w> {
+fn value_of<'w>(report: &'w Report<'w>, name: &'w Key<'w>, value: &'w Spanned<Node<'w>>) -> Value<'w> {
     Value { report, key: name.get_ref(), key_span: name.span(), node: value.get_ref(), span: value.span() }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use super::context::Context;
 use super::{fields, websocket};
@@ -93,7 +92,7 @@ pub(super) fn read(
 fn uris(value: &Value<'_>) -> Option<Box<[Box<str>]>> {
     let wanted = "a list of URIs, as [\"wss://webrtc.example.net/sip\"]";
     let entries = value.list(wanted);
-    if matches!(value.node, DeValue::Array(list) if list.is_empty()) {
+    if matches!(value.node, Node::Array(list) if list.is_empty()) {
         value.error(Fault::new("the list is empty").help("leave `uris` out, or say where SIP is spoken"));
     }
     let read: Vec<_> = entries.iter().filter_map(|entry| entry.parsed(wanted, uri)).collect();

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use super::context::Context;
 use super::exchange;
@@ -55,7 +54,7 @@ pub(super) fn read(
     lines: &mut Lines<'_>,
 ) -> Option<HttpRule> {
     let source = lines.source(value.report.base + value.inner().start);
-    if let DeValue::String(_) = value.node {
+    if let Node::String(_) = value.node {
         let path = paths::pattern_of(value)?;
         seen.pattern(value, &path)?;
         let target =

@@ -2,17 +2,16 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
-
 use super::super::keys;
+use super::super::tree::{Node, Table};
 use super::super::walk::Value;
 
 /// The first key of a portward.toml, if the text is a portward.toml: it has the tables of one, and no keys of rules.
-pub(super) fn of_a_configuration(document: &DeTable<'_>) -> Option<Range<usize>> {
+pub(super) fn of_a_configuration(document: &Table<'_>) -> Option<Range<usize>> {
     const RULES: [&str; 3] = ["host", "target", "tenant"];
     const OWN: [&str; 10] =
         ["rules", "state", "reject", "listen", "outside", "tls", "upstream", "blacklist", "limits", "admin"];
-    let has_rules = RULES.iter().any(|key| document.contains_key(*key));
+    let has_rules = RULES.iter().any(|key| document.get(key).is_some());
     let own = document.keys().filter(|key| OWN.contains(&key.get_ref().as_ref()));
     own.map(|key| key.span()).min_by_key(|span| span.start).filter(|_| !has_rules)
 }
@@ -73,7 +72,7 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
 /// empty list: the table is written correctly. A table with such a name may not contain tables.
 pub(super) fn unquoted(entry: &Value<'_>) -> Vec<(String, Range<usize>)> {
     let mut found = Vec::new();
-    if let DeValue::Table(table) = entry.node {
+    if let Node::Table(table) = entry.node {
         let mut names =
             Unquoted { piece: entry.report.piece, start: entry.key_span.start, found: &mut found };
         names.go(entry.key, table, DEEPEST);
@@ -92,9 +91,9 @@ struct Unquoted<'f> {
 }
 
 impl Unquoted<'_> {
-    fn go(&mut self, name: &str, table: &DeTable<'_>, depth: u32) {
-        for (key, value) in table {
-            let DeValue::Table(inner) = value.get_ref() else { continue };
+    fn go(&mut self, name: &str, table: &Table<'_>, depth: u32) {
+        for (key, value) in table.iter() {
+            let Node::Table(inner) = value.get_ref() else { continue };
             // The table is the value of a key and has no header.
             if self.piece.get(value.span()).is_some_and(|text| text.starts_with('{')) {
                 continue;

@@ -5,10 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
 use super::super::scalar;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use crate::credentials::{Logins, WrongLine};
 use crate::rules::{Login, Users};
@@ -37,7 +36,7 @@ pub(super) fn demanded(section: &mut Section<'_>, value: Option<&Value<'_>>, cap
 
 /// Reads `login`: `"tenant"`, or an htpasswd file.
 fn login(value: &Value<'_>, captures: bool) -> Option<Login> {
-    if let DeValue::String(text) = value.node
+    if let Node::String(text) = value.node
         && text == "tenant"
     {
         if captures {
@@ -69,7 +68,7 @@ fn file(value: &Value<'_>, wanted: &str) -> Option<Arc<Path>> {
 /// Reads `login` of a tenant: lines of an htpasswd file, or the name of such a file.
 pub(super) fn users(value: &Value<'_>) -> Option<Users> {
     const WANTED: &str = "a list of lines as `htpasswd -nB USER` writes them, or an htpasswd file";
-    if let DeValue::String(_) = value.node {
+    if let Node::String(_) = value.node {
         return file(value, WANTED).map(Users::File);
     }
     let elements = value.list(WANTED);

@@ -18,10 +18,9 @@ mod tenants;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::{Fault, Report};
 use super::super::scalar;
+use super::super::tree::Node;
 use super::super::walk::Section;
 use super::super::{AdminHosts, Config, Diagnostic, Diagnostics, Location, Severity};
 use super::agreement::Agreement;
@@ -210,12 +209,12 @@ impl Maker<'_> {
     fn read(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) -> Vec<HostDef> {
         let mut read = Vec::new();
         let document = report.parse();
-        let mut root = Section::new(report, "the hosts of the API", 0..0, document.get_ref());
+        let mut root = Section::new(report, "the hosts of the API", 0..0, &document);
         let hosts = root.get("host");
         for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
             let errors = report.errors();
             let is_safe = self.making.config.admin.hosts == AdminHosts::Safe;
-            if is_safe && let DeValue::Table(table) = value.node {
+            if is_safe && let Node::Table(table) = value.node {
                 forbid(report, table, self.making.config, What::Host);
                 // The host is not read further. Otherwise an error message could reveal whether a file exists.
                 if report.errors() > errors {

@@ -42,10 +42,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::report::{Fault, Report};
+use super::tree::Node;
 use super::walk::{Section, Value};
 use super::{Config, Diagnostics, Severity};
 use smallvec::SmallVec;
-use toml::de::DeValue;
 
 use crate::rules::{Builder, Conflict, HostDef, NameDef, Source, Table};
 use context::Context;
@@ -167,7 +167,7 @@ impl Loader {
             let report = Report::new(&file.path, piece, base);
             {
                 let document = report.parse();
-                let mut root = Section::new(&report, ROOT, 0..0, document.get_ref());
+                let mut root = Section::new(&report, ROOT, 0..0, &document);
                 if let Some(targets) = root.get("target") {
                     self.context.targets.define(index, &targets, &self.context.names);
                 }
@@ -186,7 +186,7 @@ impl Loader {
             let report = Report::new(&file.path, piece, base);
             {
                 let document = report.parse();
-                let mut root = Section::new(&report, ROOT, 0..0, document.get_ref());
+                let mut root = Section::new(&report, ROOT, 0..0, &document);
                 if let Some(tenants) = root.get("tenant") {
                     let Context { targets, names, .. } = &mut self.context;
                     let mut around = tenant::Around { targets, names, lines: &mut lines };
@@ -222,7 +222,7 @@ impl Loader {
     fn read_piece(&mut self, report: &Report<'_>, lines: &mut Lines<'_>) {
         let document = report.parse();
         if report.base == 0
-            && let Some(span) = keys::of_a_configuration(document.get_ref())
+            && let Some(span) = keys::of_a_configuration(&document)
         {
             let file = report.file.display();
             let fault = Fault::new("this is a configuration, and a rules file is expected");
@@ -235,7 +235,7 @@ impl Loader {
             );
             return;
         }
-        let mut root = Section::new(report, ROOT, 0..0, document.get_ref());
+        let mut root = Section::new(report, ROOT, 0..0, &document);
         if let Some(targets) = root.get("target")
             && report.base > 0
             && !pieces::may_hold_targets(report.piece)
@@ -263,7 +263,7 @@ impl Loader {
             return;
         }
         // An earlier pass has checked that it is a table.
-        let DeValue::Table(table) = tenants.node else { return };
+        let Node::Table(table) = tenants.node else { return };
         for entry in Section::new(report, ROOT, 0..0, table).entries() {
             for host in tenant::realms(&entry, &mut self.context, lines) {
                 self.hosts += 1;

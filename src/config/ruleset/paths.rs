@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
 use super::super::syntax::pasted_in;
+use super::super::tree::Node;
 use super::super::walk::Value;
 use crate::rules::{self, Naming, PathPattern, Segment};
 
@@ -37,7 +36,7 @@ fn rule_path(text: &str) -> Result<Box<str>, Fault> {
 
 /// The path of an entry of `http`. It may capture a tenant.
 pub(super) fn pattern_of(value: &Value<'_>) -> Option<PathPattern> {
-    let DeValue::String(text) = value.node else { return read(value).map(PathPattern::Head) };
+    let Node::String(text) = value.node else { return read(value).map(PathPattern::Head) };
     if !may_capture(text) {
         return read(value).map(PathPattern::Head);
     }
@@ -98,20 +97,20 @@ fn captured(text: &str) -> Result<PathPattern, Fault> {
 
 /// The path of a rule in `value`. A path that looks like a pattern is taken literally, with a warning.
 pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
-    if let DeValue::String(text) = value.node
+    if let Node::String(text) = value.node
         && let Some(at) = text.strip_prefix('^').and_then(|rest| rest.starts_with('/').then_some(0..1))
     {
         let fault = Fault::new("a path is no regular expression").at(at);
         value.error(fault.help("a rule is for every path that begins with its own: leave out the `^`"));
         return None;
     }
-    if let DeValue::String(text) = value.node
+    if let Node::String(text) = value.node
         && ["*", "**", ".*", "^.*$", "/.*"].contains(&text.as_ref())
     {
         value.error(Fault::new("a path is no pattern").help("the empty path, \"\", is for every path"));
         return None;
     }
-    if let DeValue::String(text) = value.node
+    if let Node::String(text) = value.node
         && may_capture(text)
     {
         value.error(Fault::new("a preset names no tenant").help("write such a path in the [[host]] itself"));

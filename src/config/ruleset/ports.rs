@@ -2,9 +2,8 @@
 
 use std::num::NonZeroU16;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use crate::rules::Ports;
 use crate::service::{Service, Transport};
@@ -58,8 +57,8 @@ pub(super) fn read(section: &mut Section<'_>, service: Service, rule: &Value<'_>
 
 fn of_value(value: &Value<'_>, standard: Option<NonZeroU16>) -> Written {
     match value.node {
-        DeValue::Boolean(false) => Written::No,
-        DeValue::Boolean(true) => {
+        Node::Boolean(false) => Written::No,
+        Node::Boolean(true) => {
             let fault = Fault::new(format!("`{}` must be a port, or false", value.key));
             value.error(match standard {
                 Some(port) => fault.help(format!("the standard port is {port}")),

@@ -5,10 +5,9 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::{Fault, Report};
 use super::super::suggest;
+use super::super::tree::Node;
 use super::super::values::max_message;
 use super::super::walk::{Section, Value};
 use super::files::{File, Lines};
@@ -57,7 +56,7 @@ impl Presets {
     /// Reads one preset's file.
     pub(super) fn read(&mut self, index: u16, file: &File, report: &Report<'_>) {
         let document = report.parse();
-        let mut root = Section::new(report, "a preset", 0..0, document.get_ref());
+        let mut root = Section::new(report, "a preset", 0..0, &document);
         let mut lines = Lines::new(index, &file.text);
         let mut paths: Vec<PresetPath> = Vec::new();
         let mut places = KnownPaths::default();
@@ -124,7 +123,7 @@ fn name_of(path: &Path) -> Box<str> {
 
 fn preset_path(value: &Value<'_>, seen: &mut KnownPaths, lines: &mut Lines<'_>) -> Option<PresetPath> {
     let source = lines.source(value.report.base + value.inner().start);
-    if let DeValue::String(_) = value.node {
+    if let Node::String(_) = value.node {
         let path = paths::read(value)?;
         seen.path(value, Some(&path))?;
         let ports = ports::standard(Service::Http);

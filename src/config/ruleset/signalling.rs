@@ -5,9 +5,8 @@ use std::num::NonZeroU16;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use super::context::Context;
 use super::files::{Lines, Position, Stands};
@@ -127,7 +126,7 @@ impl Said<'_, '_> {
 fn position(at: &Value<'_>, file: u16) -> (Stands, Range<usize>) {
     let base = at.report.base;
     let span = match at.node {
-        DeValue::Table(_) => at.key_span.clone(),
+        Node::Table(_) => at.key_span.clone(),
         _ => at.inner(),
     };
     (Stands::At(Position::new(file, &(base + span.start..base + span.end))), span)
@@ -148,7 +147,7 @@ fn rule_target<'w>(
     host: Option<&Endpoints>,
     context: &mut Context,
 ) -> Option<Written<'w>> {
-    if let DeValue::Boolean(on) = value.node {
+    if let Node::Boolean(on) = value.node {
         let ports = ports::standard(service);
         let standard = |endpoints: Endpoints| {
             context.own.refuse_loop(value, &endpoints, ports);

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use toml::de::DeValue;
 
 use super::super::report::Fault;
 use super::super::scalar::{self, Host};
+use super::super::tree::Node;
 use super::super::values::{VERIFY, empty_or, max_message, min_rate, warn_of_none};
 use super::super::walk::Value;
 use super::check;
@@ -116,7 +116,7 @@ impl Targets {
     /// The addresses of a `target` value, in order. `None`: they are wrong. The builder later stores equal lists once.
     pub(super) fn endpoints(&mut self, value: &Value<'_>) -> Option<Endpoints> {
         let wanted = "an IP address, a DNS name, or a list of them";
-        if let DeValue::Array(list) = value.node
+        if let Node::Array(list) = value.node
             && list.is_empty()
         {
             value.error(Fault::new("the list of targets is empty"));
@@ -125,7 +125,7 @@ impl Targets {
         let mut addresses: SmallVec<[Address; 1]> = SmallVec::new();
         let mut good = true;
         let elements: SmallVec<[Value<'_>; 1]> = match value.node {
-            DeValue::Array(_) => value.one_or_more().into(),
+            Node::Array(_) => value.one_or_more().into(),
             _ => std::iter::once(value.clone()).collect(),
         };
         for element in &elements {
@@ -240,7 +240,7 @@ fn position_of_key(file: u16, entry: &Value<'_>) -> Position {
 
 /// The place of the value of `check`.
 fn position_of_check(file: u16, entry: &Value<'_>) -> Option<Position> {
-    let DeValue::Table(table) = entry.node else { return None };
+    let Node::Table(table) = entry.node else { return None };
     let span = table.get("check")?.span();
     let base = entry.report.base;
     // The value without its quotes.
@@ -249,7 +249,7 @@ fn position_of_check(file: u16, entry: &Value<'_>) -> Option<Position> {
 
 /// The key `assume_tls`.
 fn position_of_assume_tls(file: u16, entry: &Value<'_>) -> Option<Position> {
-    let DeValue::Table(table) = entry.node else { return None };
+    let Node::Table(table) = entry.node else { return None };
     let span = table.get_key_value("assume_tls")?.0.span();
     let base = entry.report.base;
     Some(Position::new(file, &(base + span.start..base + span.end)))

@@ -9,10 +9,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::Diagnostic;
 use super::super::report::Fault;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use super::super::{secrets, suggest};
 use super::context::Context;
@@ -233,7 +232,7 @@ impl Guesses {
 
 /// Reads the hosts for `realms`.
 pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines<'_>) -> Vec<HostDef> {
-    let DeValue::Table(table) = entry.node else { return Vec::new() };
+    let Node::Table(table) = entry.node else { return Vec::new() };
     let mut section = Section::new(entry.report, TABLE, entry.span.clone(), table);
     let Some(list) = section.get("realms") else { return Vec::new() };
     let target = context.known.tenants.by_id(entry.key).and_then(Tenant::target).cloned();
@@ -250,8 +249,7 @@ pub(super) fn realms(entry: &Value<'_>, context: &mut Context, lines: &mut Lines
             continue;
         }
         // The rule is read as `sip = true` would be read at the place of the name.
-        let rule =
-            Value { key: "sip", key_span: value.inner(), node: &DeValue::Boolean(true), ..value.clone() };
+        let rule = Value { key: "sip", key_span: value.inner(), node: &Node::Boolean(true), ..value.clone() };
         let sip = signalling::read(&rule, Service::Sip, target.as_ref(), context, lines);
         hosts.push(HostDef {
             tenant: Some(entry.key.into()),
@@ -299,7 +297,7 @@ fn friendly_name(text: &str) -> Result<&str, Fault> {
 
 /// Reads `parent`. An empty list means that the tenant is at the root.
 fn parent(value: &Value<'_>, file: u16) -> Option<Parent> {
-    let is_whole = matches!(value.node, DeValue::Array(_));
+    let is_whole = matches!(value.node, Node::Array(_));
     let wanted = "the id of a tenant, or the whole line of them from the root";
     let mut line = Vec::new();
     for element in value.one_or_more() {

@@ -3,10 +3,9 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use toml::de::DeValue;
-
 use super::super::report::Fault;
 use super::super::scalar;
+use super::super::tree::Node;
 use super::super::walk::{Section, Value};
 use crate::rules::{Onward, Origins, Ports, WEBSOCKET_WAIT, WebSocketRule};
 
@@ -105,7 +104,7 @@ pub(super) fn origins(value: &Value<'_>) -> Option<Origins> {
     let wanted = "a list of origins, as [\"https://www.example.net\"]";
     let entries = value.list(wanted);
     if entries.is_empty() {
-        if matches!(value.node, DeValue::Array(list) if list.is_empty()) {
+        if matches!(value.node, Node::Array(list) if list.is_empty()) {
             value.error(
                 Fault::new("with an empty list no page may connect")
                     .help("leave `origins` out for the host's own pages, or list those that may call"),

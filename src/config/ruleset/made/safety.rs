@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
-
 use super::super::super::report::{Fault, Report};
 use super::super::super::scalar::{self, Host};
+use super::super::super::tree::{Node, Table};
 use super::super::super::{Config, Severity};
 use crate::rules::{Endpoint, HostDef, TargetOptions, is_of_this_machine};
 use crate::service::Service;
@@ -19,7 +18,7 @@ pub(super) enum What {
 }
 
 /// Reports settings that are not allowed over the API, anywhere in a host or a tenant.
-pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, what: What) {
+pub(super) fn forbid(report: &Report<'_>, table: &Table<'_>, config: &Config, what: What) {
     const FILE: &str = "a host or tenant of the API may not name a file";
     const WAY: &str = "it is possible in a rules file, and here if portward.toml says admin.hosts = \"any\"";
     let deny = |span, why: &str| {
@@ -28,26 +27,26 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
     for (key, value) in table.iter() {
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("client_trust", _) => deny(value.span(), FILE),
-            ("login", DeValue::String(text)) if what == What::Tenant || *text != "tenant" => {
+            ("login", Node::String(text)) if what == What::Tenant || *text != "tenant" => {
                 deny(value.span(), FILE);
             }
-            ("secrets", DeValue::Array(list)) => {
+            ("secrets", Node::Array(list)) => {
                 let files = list
                     .iter()
                     .filter(|one| one.get_ref().as_str().is_some_and(|one| one.starts_with("file:")));
                 files.for_each(|one| deny(one.span(), FILE));
             }
-            ("check_certificate", DeValue::Boolean(false)) => {
+            ("check_certificate", Node::Boolean(false)) => {
                 deny(value.span(), "a host of the API may not switch off the check of certificates");
             }
             ("target" | "otherwise", target) => {
                 let one = std::slice::from_ref(value);
                 let list = match target {
-                    DeValue::Array(list) => list.iter().as_slice(),
+                    Node::Array(list) => list.iter().as_slice(),
                     _ => one,
                 };
                 let here = list.iter().filter(|one| match one.get_ref() {
-                    DeValue::String(text) => leads_here(text, config),
+                    Node::String(text) => leads_here(text, config),
                     _ => false,
                 });
                 here.for_each(|one| {
@@ -56,10 +55,10 @@ pub(super) fn forbid(report: &Report<'_>, table: &DeTable<'_>, config: &Config, 
             }
             // These tables have names and values of header fields.
             ("set" | "response", _) => {}
-            (_, DeValue::Table(inner)) => forbid(report, inner, config, what),
-            (_, DeValue::Array(list)) => {
+            (_, Node::Table(inner)) => forbid(report, inner, config, what),
+            (_, Node::Array(list)) => {
                 let tables = list.iter().filter_map(|one| match one.get_ref() {
-                    DeValue::Table(inner) => Some(inner),
+                    Node::Table(inner) => Some(inner),
                     _ => None,
                 });
                 tables.for_each(|inner| forbid(report, inner, config, what));

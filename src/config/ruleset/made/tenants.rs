@@ -5,9 +5,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use toml::de::DeValue;
-
 use super::super::super::report::Report;
+use super::super::super::tree::Node;
 use super::super::super::walk::{Section, Value};
 use super::super::super::{AdminHosts, Diagnostic, Diagnostics, Location, Severity};
 use super::super::context::Context;
@@ -62,7 +61,7 @@ impl Making<'_> {
         let is_safe = self.config.admin.hosts == AdminHosts::Safe;
         let (mut alone, mut is_forbidden) = (None, false);
         let found = self.each(id, &text, &mut context, |value, context, lines| {
-            if is_safe && let DeValue::Table(tables) = value.node {
+            if is_safe && let Node::Table(tables) = value.node {
                 forbid(value.report, tables, self.config, What::Tenant);
                 is_forbidden = value.report.errors() > 0;
                 if is_forbidden {
@@ -97,7 +96,7 @@ impl Making<'_> {
         let report = Report::new(self.tenants_file, text, 0);
         {
             let document = report.parse();
-            let mut root = Section::new(&report, TABLE, 0..0, document.get_ref());
+            let mut root = Section::new(&report, TABLE, 0..0, &document);
             if let Some(value) = root.get("tenant") {
                 read(&value, context, &mut Lines::new(number, text));
             }
@@ -160,7 +159,7 @@ impl MadeTenant {
         }
         let mut hosts = Vec::new();
         let found = making.each(self.id(), &self.text, context, |value, context, lines| {
-            let DeValue::Table(tables) = value.node else { return };
+            let Node::Table(tables) = value.node else { return };
             for entry in Section::new(value.report, TABLE, 0..0, tables).entries() {
                 hosts.extend(tenant::realms(&entry, context, lines));
             }

@@ -1,0 +1,169 @@
+//! The plain reader takes what it should take, and agrees with the crate toml about it.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Whether the plain reader takes a text. If so, the crate toml must find the same in it.
+fn is_plain(text: &str) -> bool {
+    let plain = plain::read(text);
+    if let Some(table) = &plain {
+        assert_eq!(by_toml(text).as_ref(), Ok(table), "{text}");
+    }
+    plain.is_some()
+}
+
+#[test]
+fn issue_25_plain_texts_are_read_in_one_pass() {
+    for text in [
+        "",
+        "\n\n# only a comment",
+        "a = 1",
+        "a = 0 # zero",
+        "  b=\"\"\t\r\n\r\nc = \"ü # no comment\" # ü\r\n",
+        "a = true\nb = false\nc = 999999999999999999\nd = 4294967296",
+        "a = []\nb = [ 1, \"x\", [true], ]\nc = [ # one\n  1 # two\n  , 2\n]",
+        "a = {}\nb = { x = 1, y = { z = [ { t = \"\" } ] } }",
+        "[[host]]\nname = \"a\"\n[[host]]\n[[host]] # third\nname = \"b\"\nsip = true\nhttp = [\"/\"]",
+        "[target.\"192.0.2.1\"]\nverify = \"none\"\n[target.a-b]\n[tenant.x]\n[[host]]\n[target.\"::1\"]",
+        "rules = \"rules\"\n[listen]\nhttp = 80\n[tls]\n[limits]",
+        "z = 1\na = 2\nm = { z = 1, a = 2 }",
+    ] {
+        assert!(is_plain(text), "{text}");
+    }
+}
+
+#[test]
+fn issue_25_everything_else_is_left_to_the_crate() {
+    for text in [
+        // Right, but not plain.
+        "a.b = 1",
+        "\"a\" = 1",
+        "a = 'x'",
+        "a = \"\\n\"",
+        "a = \"\"\"x\"\"\"",
+        "a = -1",
+        "a = 1_000",
+        "a = 0x10",
+        "a = 1.5",
+        "a = 1979-05-27",
+        "a = 9999999999999999999",
+        "a = { b.c = 1 }",
+        "[ a ]",
+        "[a.b.c]",
+        "[a]\n[a.b]",
+        "[a.b]\n[a]",
+        "[[a]]\n[a.b]",
+        "[[a.b]]",
+        "a = [[[[[[[[[1]]]]]]]]]",
+        // Wrong.
+        "a",
+        "a =",
+        "a = 1 b = 2",
+        "a = 1\na = 2",
+        "a = { b = 1, b = 2 }",
+        "a = 01",
+        "a = truely",
+        "a = 1a",
+        "a = \"x",
+        "a = \"x\ny\"",
+        "a = \"x\r\ny\"",
+        "a = \"x\ry\"",
+        "# \r x",
+        "a = \"\u{7}\"",
+        "# \u{0}",
+        "a = \"\u{7f}\"",
+        "a = [1 2]",
+        "a = [,]",
+        "a = { b = 1 c = 2 }",
+        "a = { b = 1",
+        "a = [1",
+        "[a",
+        "[a] b = 1",
+        "[[a]\n",
+        "[a]]\n",
+        "[a]\n[a]",
+        "[[a]]\n[a]",
+        "[a]\n[[a]]",
+        "[a.b]\n[a.b]",
+        "a = 1\n[a]",
+        "a = 1\n[[a]]",
+        "\u{feff}a = 1",
+        "ü = 1",
+        "a == 1",
+        "= 1",
+        "]",
+    ] {
+        assert!(!is_plain(text), "{text}");
+    }
+}
+
+#[test]
+fn issue_25_tables_are_sorted_and_every_place_is_known() {
+    let text = "b = 1\n[t.z]\n[t.\"a b\"]\nk = \"v\"\n[[l]]\n[[l]]";
+    let table = read(text).unwrap();
+    let place = |span: Range<usize>| &text[span];
+    let names: Vec<_> = table.iter().map(|(key, value)| (place(key.span()), place(value.span()))).collect();
+    assert_eq!(names, [("b", "1"), ("l", "[[l]]"), ("t", "t")]);
+    let Some(Node::Table(tables)) = table.get("t").map(Spanned::get_ref) else { panic!("{table:?}") };
+    let names: Vec<_> = tables.iter().map(|(key, value)| (place(key.span()), place(value.span()))).collect();
+    assert_eq!(names, [("\"a b\"", "[t.\"a b\"]"), ("z", "[t.z]")]);
+}
+
+/// Pieces of TOML, so that many texts made of them are right, and many nearly so.
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "a",
+        "b",
+        "\"a\"",
+        "a.b",
+        "=",
+        " = ",
+        "1",
+        "0",
+        "01",
+        "1.0",
+        "true",
+        "false",
+        "\"x\"",
+        "\"\"",
+        "'x'",
+        "\"\\n\"",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        ",",
+        ", ",
+        "\n",
+        "\n",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "\t",
+        "# c",
+        "#",
+        ".",
+        "\"",
+        "[[a]]\n",
+        "[a.b]\n",
+        "[a]\n",
+        "a = 1\n",
+        "b = [1, 2]\n",
+        "c = { a = 1 }\n",
+        "ü",
+        "\u{1}",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn issue_25_the_two_readers_agree(pieces in prop::collection::vec(piece(), 0..24)) {
+        is_plain(&pieces.concat());
+    }
+}
