@@ -1,4 +1,4 @@
-//! The cost of a decision: by number of hosts, by number of a host's paths, and by its parts.
+//! The cost of a decision: by number of hosts, by number of a host's paths, and by its parts. The cost of loading rules.
 //!
 //! The hosts are asked for in an order that no cache can guess, as with many busy tenants.
 
@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portward::config::{Config, load_rules};
 use portward::rules::decide::{self, Scratch};
 use portward::rules::name::{NameBuf, from_wire, normalise};
 use portward::rules::path::request_path;
@@ -210,5 +211,28 @@ fn building(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parts, paths, captured, decisions, tenants, building);
+/// Reading and compiling a rules file, as at a start and at a reload. "Plain" has only what the reader of plain TOML
+/// takes. In the other file every host has an escape, so the crate toml reads it.
+fn loading(c: &mut Criterion) {
+    let Ok(folder) = tempfile::tempdir() else { return };
+    let config = Config::defaults(&folder.path().join("portward.toml"));
+    let mut group = c.benchmark_group("load 100000 hosts");
+    group.sample_size(10);
+    for (form, preset) in [("plain", "innovaphone-pbx"), ("with escapes", "innovaphone\\u002Dpbx")] {
+        let host = |n: u32| {
+            let target = Ipv4Addr::from_bits(0x0a00_0001 + n);
+            format!("[[host]]\nname = \"{}\"\ntarget = \"{target}\"\npreset = [\"{preset}\"]\n", name(n))
+        };
+        let file = folder.path().join("rules.toml");
+        if std::fs::write(&file, (0..100_000).map(host).collect::<String>()).is_err() {
+            return;
+        }
+        group.bench_function(form, |b| {
+            b.iter(|| load_rules(&file, &config).table.map(|table| table.len()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parts, paths, captured, decisions, tenants, building, loading);
 criterion_main!(benches);

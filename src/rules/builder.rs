@@ -80,6 +80,12 @@ impl Builder {
         self.table.tenants = tenants;
     }
 
+    /// Makes room for so many hosts. Each may have a target of its own.
+    pub fn reserve(&mut self, hosts: usize) {
+        self.table.reserve(hosts);
+        self.endpoints.reserve(&self.table, hosts);
+    }
+
     /// Adds a host with everything it has.
     ///
     /// # Errors

@@ -108,6 +108,10 @@ pub fn normalise(text: &str) -> Result<Box<str>, BadName> {
 }
 
 fn normalise_plain<'b>(text: &str, buf: &'b mut NameBuf) -> Result<&'b str, BadName> {
+    // Nearly every name is a plain domain, and a text that is one can be nothing else.
+    if let Ok(len) = domain(text.as_bytes(), buf) {
+        return written(len, buf);
+    }
     if text.contains('*') {
         return Err(BadName::Wildcard);
     }
@@ -208,7 +212,11 @@ fn canonical<'b>(raw: &[u8], buf: &'b mut NameBuf) -> Result<&'b str, BadName> {
     if let Some(location) = location {
         len = append_location(location, len, buf)?;
     }
-    // Only ASCII has been written, so this cannot fail.
+    written(len, buf)
+}
+
+/// The name in the first `len` bytes. Only ASCII has been written, so this cannot fail.
+fn written(len: usize, buf: &NameBuf) -> Result<&str, BadName> {
     buf.0.get(..len).and_then(|name| str::from_utf8(name).ok()).ok_or(BadName::TooLong)
 }
 

@@ -259,6 +259,13 @@ impl Table {
         table
     }
 
+    /// Makes room for so many hosts.
+    pub(super) fn reserve(&mut self, count: usize) {
+        let Self { hasher, slots, names, hosts, .. } = self;
+        slots.reserve(count, |slot| hasher.hash_one(slot.key.of(names).unwrap_or_default()));
+        hosts.reserve_exact(count);
+    }
+
     /// Removes a name, so that it leads nowhere.
     pub(super) fn leave(&mut self, name: Text) {
         let Self { hasher, slots, names, .. } = self;

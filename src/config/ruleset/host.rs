@@ -104,8 +104,8 @@ fn presets(value: &Value<'_>, host: Option<&Endpoints>, context: &Context) -> Ve
             continue;
         }
         let Some(endpoints) = host.cloned().or_else(|| no_target(&element)) else { continue };
-        for path in &preset.paths {
-            context.own.refuse_loop(&element, &endpoints, path.ports);
+        if context.own.is_near(&endpoints) {
+            preset.paths.iter().for_each(|path| context.own.refuse_loop(&element, &endpoints, path.ports));
         }
         presets.push(preset);
     }

@@ -114,6 +114,7 @@ pub(crate) fn load_rules_with(path: &Path, config: &Config, instead: Option<&Ins
         loader.read_tenants(index, file);
     }
     loader.know_tenants();
+    loader.builder.reserve(files.iter().take(count).map(|file| pieces::hosts_in(&file.text)).sum());
     for (index, file) in numbered().take(count) {
         loader.read_hosts(index, file);
     }

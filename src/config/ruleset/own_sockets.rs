@@ -35,6 +35,15 @@ impl OwnSockets {
         }
     }
 
+    /// Whether a rule with these addresses could lead back to Portward. Its ports decide.
+    pub(super) fn is_near(&self, endpoints: &[Endpoint]) -> bool {
+        let own = || self.listeners.iter().map(|listener| listener.address).chain(self.admin);
+        endpoints.iter().any(|endpoint| {
+            let address = &endpoint.address;
+            Some(address) == self.outside.as_ref() || own().any(|socket| self.is_reached(socket, address))
+        })
+    }
+
     /// Reports a rule that leads back to Portward.
     pub(super) fn refuse_loop(&self, value: &Value<'_>, endpoints: &[Endpoint], ports: Ports) {
         if let Some((port, scheme)) = self.find(endpoints, ports) {
@@ -119,7 +128,9 @@ mod tests {
             let address =
                 target.parse().map_or_else(|_| Address::Name(target.into()), |ip: IpAddr| Address::Ip(ip));
             let endpoints = [Endpoint { address, options: Arc::default() }];
-            own.find(&endpoints, Ports { tcp: NonZeroU16::new(port), tls: None }).is_some()
+            let found = own.find(&endpoints, Ports { tcp: NonZeroU16::new(port), tls: None }).is_some();
+            assert!(own.is_near(&endpoints) || !found, "{target}:{port}");
+            found
         };
         for (target, port) in [
             ("127.0.0.1", 90),

@@ -1,6 +1,6 @@
 //! Divides a rules file into pieces, so that a file of 100,000 hosts is never held as one tree.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 /// A piece may begin with one of these lines.
 const HEADS: [&str; 3] = ["[[host]]", "[target.", "[tenant."];
@@ -32,6 +32,11 @@ fn next_cut(rest: &str) -> Option<usize> {
         .find(|at| rest.get(*at..).is_some_and(|piece| HEADS.iter().any(|head| piece.starts_with(head))))
 }
 
+/// How many hosts a text seems to have.
+pub(super) fn hosts_in(text: &str) -> usize {
+    memmem::find_iter(text.as_bytes(), b"[[host]]").count()
+}
+
 /// Whether a piece may contain a `[target…]` table. `true` may be wrong.
 pub(super) fn may_hold_targets(piece: &str) -> bool {
     may_hold(piece, "target")
@@ -56,9 +61,12 @@ pub(super) fn may_hold_tenants(base: usize, piece: &str) -> bool {
 
 fn may_hold(piece: &str, table: &str) -> bool {
     let bytes = piece.as_bytes();
-    memmem::find_iter(bytes, table.as_bytes()).any(|at| {
-        let before = bytes.get(..at).unwrap_or_default();
-        before.iter().rev().find(|byte| !is_between(byte)) == Some(&b'[')
+    memchr_iter(b'[', bytes).any(|bracket| {
+        let mut after = bytes.get(bracket + 1..).unwrap_or_default();
+        while let Some((_, rest)) = after.split_first().filter(|(byte, _)| is_between(byte)) {
+            after = rest;
+        }
+        after.starts_with(table.as_bytes())
     })
 }
 

@@ -116,19 +116,17 @@ impl Targets {
     /// The addresses of a `target` value, in order. `None`: they are wrong. The builder later stores equal lists once.
     pub(super) fn endpoints(&mut self, value: &Value<'_>) -> Option<Endpoints> {
         let wanted = "an IP address, a DNS name, or a list of them";
-        if let Node::Array(list) = value.node
-            && list.is_empty()
-        {
+        let Node::Array(list) = value.node else {
+            let address = value.parsed(wanted, target_address)?;
+            return Some(Arc::from([self.endpoint(address)]));
+        };
+        if list.is_empty() {
             value.error(Fault::new("the list of targets is empty"));
             return None;
         }
-        let mut addresses: SmallVec<[Address; 1]> = SmallVec::new();
+        let mut addresses: SmallVec<[Address; 4]> = SmallVec::new();
         let mut good = true;
-        let elements: SmallVec<[Value<'_>; 1]> = match value.node {
-            Node::Array(_) => value.one_or_more().into(),
-            _ => std::iter::once(value.clone()).collect(),
-        };
-        for element in &elements {
+        for element in value.one_or_more() {
             match element.parsed(wanted, target_address) {
                 Some(address) if addresses.contains(&address) => {
                     element.error(Fault::new(format!("{} is in the list twice", address)));

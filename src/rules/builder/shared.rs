@@ -29,6 +29,12 @@ impl Interned {
         self.lists.insert_unique(own, at, |at| hash(*at));
     }
 
+    /// Makes room for so many lists.
+    pub(super) fn reserve(&mut self, table: &Table, lists: usize) {
+        let list = |at: u32| usize::try_from(at).ok().and_then(|at| table.endpoints.get(at));
+        self.lists.reserve(lists, |at| list(*at).map_or(0, |list| hash_list(&self.hasher, list)));
+    }
+
     /// The index of the list in the table, and the list that is stored there.
     pub(super) fn intern(&mut self, table: &mut Table, list: Arc<[Endpoint]>) -> (u32, Arc<[Endpoint]>) {
         let stored = &mut table.endpoints;
