@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::syntax::{self, Mended};
-use super::tree::{self, Table};
+use super::tree::{self, Arena, Table};
 use super::{Diagnostic, Location, Severity};
 
 /// A fault of a value, and what would be right. [`Value`](super::walk::Value) adds the place.
@@ -125,6 +125,8 @@ pub(super) struct Report<'t> {
     pub(super) file: &'t Path,
     pub(super) piece: &'t str,
     pub(super) base: usize,
+    /// The memory of the tree.
+    arena: Arena,
     list: RefCell<Vec<Found>>,
     /// The piece without the parts that are no TOML, if it has any.
     mended: OnceCell<Mended>,
@@ -132,12 +134,12 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(super) fn new(file: &'t Path, piece: &'t str, base: usize) -> Self {
-        Self { file, piece, base, list: RefCell::default(), mended: OnceCell::new() }
+        Self { file, piece, base, arena: Arena::new(), list: RefCell::default(), mended: OnceCell::new() }
     }
 
     /// Reads the piece as TOML. Parts that are no TOML are reported and skipped.
     pub(super) fn parse(&self) -> Table<'_> {
-        if let Ok(table) = tree::read(self.piece) {
+        if let Ok(table) = tree::read(self.piece, &self.arena) {
             return table;
         }
         let mended = self.mended.get_or_init(|| syntax::mend(self.piece));
@@ -148,7 +150,7 @@ impl<'t> Report<'t> {
             }
             self.push(Severity::Error, self.place(mistake.span.clone()), fault, Kind::Syntax);
         }
-        tree::read_in_part(&mended.text)
+        tree::read_in_part(&mended.text, &self.arena)
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Location {

@@ -171,25 +171,33 @@ impl<'w> Value<'w> {
     }
 
     pub(super) fn list(&self, wanted: &str) -> Vec<Self> {
-        match self.node {
-            Node::Array(_) => self.one_or_more(),
+        self.elements(wanted).collect()
+    }
+
+    /// The same, one by one.
+    pub(super) fn elements(&self, wanted: &str) -> impl Iterator<Item = Self> {
+        let list = match self.node {
+            Node::Array(list) => *list,
             Node::String(_) => {
                 self.written_otherwise(wanted, &format!("[{}]", self.raw()));
-                Vec::new()
+                &[]
             }
             _ => {
                 self.wrong_type(wanted);
-                Vec::new()
+                &[]
             }
-        }
+        };
+        list.iter().map(|element| self.element(element))
+    }
+
+    fn element(&self, element: &'w Spanned<Node<'w>>) -> Self {
+        Self { node: element.get_ref(), span: element.span(), key_span: self.key_span.clone(), ..*self }
     }
 
     /// The elements of a list, or the value itself.
     pub(super) fn one_or_more(&self) -> Vec<Self> {
         match self.node {
-            Node::Array(elements) => {
-                elements.iter().map(|e| Self { node: e.get_ref(), span: e.span(), ..self.clone() }).collect()
-            }
+            Node::Array(list) => list.iter().map(|element| self.element(element)).collect(),
             _ => vec![self.clone()],
         }
     }
@@ -305,7 +313,7 @@ impl<'w> Section<'w> {
     /// Reports the keys that were not taken. `elsewhere` may know where such a key belongs.
     pub(super) fn finish(self, elsewhere: impl Fn(&str) -> Option<String>) {
         let Some(table) = self.table.filter(|table| table.len() != self.taken) else { return };
-        for name in table.keys().filter(|name| !self.known.contains(&name.get_ref().as_ref())) {
+        for name in table.keys().filter(|name| !self.known.contains(name.get_ref())) {
             let key = name.get_ref();
             let mut fault = Fault::new(format!("`{key}` is unknown in {}", self.name));
             if let Some(near) = suggest::closest(key, self.known.iter().copied()) {

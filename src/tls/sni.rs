@@ -60,10 +60,18 @@ impl Index {
     /// Whether a certificate covers `name`: a DNS name, an IP address, or a wildcard. A wildcard is covered by the same
     /// wildcard only.
     pub(super) fn covers(&self, name: &str) -> bool {
-        Name::of(name).is_some_and(|name| {
-            self.exact.contains_key(name.text.as_str())
-                || name.wildcard().is_some_and(|parent| self.wildcard.contains_key(parent))
-        })
+        // A name that ends with a letter is no IP address. Those of the rules are in lower case already.
+        let is_covered = |name: &str| {
+            let parent =
+                || name.split_once('.').is_some_and(|(_, parent)| self.wildcard.contains_key(parent));
+            name.ends_with(|last: char| last.is_ascii_alphabetic())
+                && (self.exact.contains_key(name) || parent())
+        };
+        is_covered(name)
+            || Name::of(name).is_some_and(|name| {
+                self.exact.contains_key(name.text.as_str())
+                    || name.wildcard().is_some_and(|parent| self.wildcard.contains_key(parent))
+            })
     }
 
     /// `name` is in lower case already: rustls guarantees that.

@@ -97,7 +97,7 @@ fn name(value: &Value<'_>, lines: &mut Lines<'_>) -> Option<NameDef> {
 
 fn presets(value: &Value<'_>, host: Option<&Endpoints>, context: &Context) -> Vec<Arc<Preset>> {
     let mut presets: Vec<Arc<Preset>> = Vec::new();
-    for element in value.list("a list of presets, as [\"innovaphone-pbx\"]") {
+    for element in value.elements("a list of presets, as [\"innovaphone-pbx\"]") {
         let Some(preset) = context.presets.get(&element) else { continue };
         if presets.iter().any(|known| known.name == preset.name) {
             element.warn(Fault::new(format!("the preset {} is named twice", preset.name)));

@@ -12,7 +12,7 @@ pub(super) fn of_a_configuration(document: &Table<'_>) -> Option<Range<usize>> {
     const OWN: [&str; 10] =
         ["rules", "state", "reject", "listen", "outside", "tls", "upstream", "blacklist", "limits", "admin"];
     let has_rules = RULES.iter().any(|key| document.get(key).is_some());
-    let own = document.keys().filter(|key| OWN.contains(&key.get_ref().as_ref()));
+    let own = document.keys().filter(|key| OWN.contains(key.get_ref()));
     own.map(|key| key.span()).min_by_key(|span| span.start).filter(|_| !has_rules)
 }
 

@@ -37,7 +37,7 @@ pub(super) fn demanded(section: &mut Section<'_>, value: Option<&Value<'_>>, cap
 /// Reads `login`: `"tenant"`, or an htpasswd file.
 fn login(value: &Value<'_>, captures: bool) -> Option<Login> {
     if let Node::String(text) = value.node
-        && text == "tenant"
+        && *text == "tenant"
     {
         if captures {
             return Some(Login::Tenant);

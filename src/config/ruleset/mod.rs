@@ -248,7 +248,7 @@ impl Loader {
             self.read_realms(tenants, lines);
         }
         let hosts = root.get("host");
-        for value in hosts.iter().flat_map(|hosts| hosts.list("written as [[host]], with two brackets")) {
+        for value in hosts.iter().flat_map(|hosts| hosts.elements("written as [[host]], with two brackets")) {
             self.hosts += 1;
             let Some(host) = host::read(&value, &mut self.context, lines) else { continue };
             self.add(host);

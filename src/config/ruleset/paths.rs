@@ -105,7 +105,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<Box<str>> {
         return None;
     }
     if let Node::String(text) = value.node
-        && ["*", "**", ".*", "^.*$", "/.*"].contains(&text.as_ref())
+        && ["*", "**", ".*", "^.*$", "/.*"].contains(text)
     {
         value.error(Fault::new("a path is no pattern").help("the empty path, \"\", is for every path"));
         return None;

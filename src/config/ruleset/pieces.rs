@@ -34,7 +34,10 @@ fn next_cut(rest: &str) -> Option<usize> {
 
 /// How many hosts a text seems to have.
 pub(super) fn hosts_in(text: &str) -> usize {
-    memmem::find_iter(text.as_bytes(), b"[[host]]").count()
+    let bytes = text.as_bytes();
+    memchr_iter(b'[', bytes)
+        .filter(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(b"[[host]]")))
+        .count()
 }
 
 /// Whether a piece may contain a `[target…]` table. `true` may be wrong.

@@ -10,12 +10,11 @@
 //! the text. So a text that this reader takes must mean the same to that crate. `super::read` asserts that in every
 //! build with debug assertions, and the fuzzer has such a build.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::{Key, Node, Spanned, Table};
+use super::{Arena, Entry, Key, Node, Spanned, Table};
 
 /// How deep lists and tables in braces may be nested. The rules need less.
 const DEEPEST: u32 = 8;
@@ -26,24 +25,24 @@ const MOST_NAMES: usize = 16;
 /// The greatest number of digits. Every such number is one for the crate toml, too.
 const DIGITS: usize = 18;
 
-type Entries<'t> = Vec<(Key<'t>, Spanned<Node<'t>>)>;
-
 /// The tree of a plain text. `None`: the text is not plain, or there is something wrong with it.
-pub(super) fn read(text: &str) -> Option<Table<'_>> {
+pub(super) fn read<'t>(text: &'t str, arena: &'t Arena) -> Option<Table<'t>> {
     if !has_plain_characters(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { text, at: 0 };
-    let mut root = reader.key_values()?;
+    let mut reader = Reader { text, at: 0, arena, entries: Vec::new(), elements: Vec::new() };
+    reader.key_values()?;
     let mut groups: Vec<Group<'_>> = Vec::new();
+    let top = reader.entries.len();
     while let Some(header) = reader.header()? {
-        let table = Table::of(reader.key_values()?)?;
-        header.put(table, &mut groups)?;
+        reader.key_values()?;
+        header.put(reader.table(top)?, &mut groups)?;
     }
     for group in groups {
-        root.push(group.finish()?);
+        let entry = group.finish(arena)?;
+        reader.entries.push(entry);
     }
-    Table::of(root)
+    reader.table(0)
 }
 
 /// Whether a text has no control characters but tabs and the ends of lines. TOML allows no others.
@@ -75,7 +74,7 @@ enum Content<'t> {
     /// `[NAME]`, once.
     Table(Spanned<Node<'t>>),
     /// `[NAME.NAME]`, several times with different names.
-    Tables(Entries<'t>),
+    Tables(Vec<Entry<'t>>),
 }
 
 impl<'t> Header<'t> {
@@ -105,20 +104,28 @@ impl<'t> Header<'t> {
 }
 
 impl<'t> Group<'t> {
-    fn finish(self) -> Option<(Key<'t>, Spanned<Node<'t>>)> {
+    fn finish(self, arena: &'t Arena) -> Option<Entry<'t>> {
         let value = match self.content {
-            Content::Array(list) => Spanned::new(self.span, Node::Array(list)),
+            Content::Array(list) => Spanned::new(self.span, Node::Array(arena.alloc_slice_copy(&list))),
             Content::Table(table) => table,
-            Content::Tables(entries) => Spanned::new(self.span, Node::Table(Table::of(entries)?)),
+            Content::Tables(tables) => {
+                Spanned::new(self.span, Node::Table(Table::of(arena.alloc_slice_copy(&tables))?))
+            }
         };
         Some((self.name, value))
     }
 }
 
-/// A place in the text. Its methods return `None` if the text from here on is not plain.
+/// A place in the text, and what was read of tables and lists that are not complete yet. Its methods return `None` if
+/// the text from here on is not plain.
 struct Reader<'t> {
     text: &'t str,
     at: usize,
+    arena: &'t Arena,
+    /// The entries of tables: those of an inner table stand behind those of the outer one.
+    entries: Vec<Entry<'t>>,
+    /// The elements of lists, in the same order.
+    elements: Vec<Spanned<Node<'t>>>,
 }
 
 impl<'t> Reader<'t> {
@@ -177,25 +184,33 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// The statements `NAME = VALUE` up to the next head of a table.
-    fn key_values(&mut self) -> Option<Entries<'t>> {
-        let mut entries = Vec::new();
+    /// Takes the statements `NAME = VALUE` up to the next head of a table.
+    fn key_values(&mut self) -> Option<()> {
         self.skip_lines();
         while self.next().is_some_and(|byte| byte != b'[') {
-            entries.push(self.key_value(0)?);
+            self.key_value(0)?;
             self.end_line()?;
         }
-        Some(entries)
+        Some(())
     }
 
-    fn key_value(&mut self, depth: u32) -> Option<(Key<'t>, Spanned<Node<'t>>)> {
+    fn key_value(&mut self, depth: u32) -> Option<()> {
         let key = self.name()?;
         self.skip_blanks();
         if !self.takes(b"=") {
             return None;
         }
         self.skip_blanks();
-        Some((key, self.value(depth)?))
+        let value = self.value(depth)?;
+        self.entries.push((key, value));
+        Some(())
+    }
+
+    /// Makes a table of the last entries. `first` is the number of the first one.
+    fn table(&mut self, first: usize) -> Option<Table<'t>> {
+        let table = Table::of(self.arena.alloc_slice_copy(self.entries.get(first..)?));
+        self.entries.truncate(first);
+        table
     }
 
     /// The head of a table. `Some(None)`: the text ends here.
@@ -222,7 +237,7 @@ impl<'t> Reader<'t> {
     fn name(&mut self) -> Option<Key<'t>> {
         let span = self.skip(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         let name = self.text.get(span.clone()).filter(|name| !name.is_empty())?;
-        Some(Spanned::new(span, Cow::Borrowed(name)))
+        Some(Spanned::new(span, name))
     }
 
     fn name_or_string(&mut self) -> Option<Key<'t>> {
@@ -239,7 +254,7 @@ impl<'t> Reader<'t> {
         let text = self.text.get(start + 1..self.at)?;
         // Behind an empty string a third quote begins a text of several lines.
         let is_whole = self.takes(b"\"") && !(text.is_empty() && self.next() == Some(b'"'));
-        is_whole.then(|| Spanned::new(start..self.at, Cow::Borrowed(text)))
+        is_whole.then(|| Spanned::new(start..self.at, text))
     }
 
     fn value(&mut self, depth: u32) -> Option<Spanned<Node<'t>>> {
@@ -272,28 +287,31 @@ impl<'t> Reader<'t> {
     }
 
     /// A list, which may have several lines.
-    fn list(&mut self, depth: u32) -> Option<Vec<Spanned<Node<'t>>>> {
-        let mut list = Vec::new();
+    fn list(&mut self, depth: u32) -> Option<&'t [Spanned<Node<'t>>]> {
+        let first = self.elements.len();
         self.at += 1;
         self.skip_lines();
         while !self.takes(b"]") {
-            list.push(self.value(depth)?);
+            let value = self.value(depth)?;
+            self.elements.push(value);
             self.skip_lines();
             if !self.takes(b",") && self.next() != Some(b']') {
                 return None;
             }
             self.skip_lines();
         }
+        let list = self.arena.alloc_slice_copy(self.elements.get(first..)?);
+        self.elements.truncate(first);
         Some(list)
     }
 
     /// A table in braces, on one line.
     fn braces(&mut self, depth: u32) -> Option<Table<'t>> {
-        let mut entries = Vec::new();
+        let first = self.entries.len();
         self.at += 1;
         self.skip_blanks();
         while !self.takes(b"}") {
-            entries.push(self.key_value(depth)?);
+            self.key_value(depth)?;
             self.skip_blanks();
             if self.takes(b",") {
                 self.skip_blanks();
@@ -305,6 +323,6 @@ impl<'t> Reader<'t> {
                 return None;
             }
         }
-        Table::of(entries)
+        self.table(first)
     }
 }

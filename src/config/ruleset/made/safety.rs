@@ -25,7 +25,7 @@ pub(super) fn forbid(report: &Report<'_>, table: &Table<'_>, config: &Config, wh
         report.add(Severity::Error, span, Fault::new(why.to_owned()).help(WAY));
     };
     for (key, value) in table.iter() {
-        match (key.get_ref().as_ref(), value.get_ref()) {
+        match (*key.get_ref(), value.get_ref()) {
             ("client_trust", _) => deny(value.span(), FILE),
             ("login", Node::String(text)) if what == What::Tenant || *text != "tenant" => {
                 deny(value.span(), FILE);
