@@ -114,11 +114,15 @@ pub(super) async fn skip(client: &mut Client, count: u32) -> Result<(), Ending> 
 }
 
 /// The next request of a client, and the length of its head in the client's buffer. Empty lines before a request are no
-/// part of it (RFC 9112 §2.2). A connection that holds nothing but empty lines is idle.
+/// part of it (RFC 9112 §2.2). A connection that holds nothing but empty lines is idle. The request is in a box, because
+/// it has 600 octets and is handed on several times.
 ///
 /// # Errors
 /// How the connection ended instead.
-pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(Request, usize), Ending> {
+pub(super) async fn request(
+    client: &mut Client,
+    patience: Patience,
+) -> Result<(Box<Request>, usize), Ending> {
     let mut inspector = Inspector::default();
     let first = client.requests == 0;
     let mut wait = if first { Wait::First } else { Wait::Idle };
@@ -141,7 +145,7 @@ pub(super) async fn request(client: &mut Client, patience: Patience) -> Result<(
             }
             wait = Wait::Begun;
             match inspector.inspect(filled) {
-                Inspect::Found { ask, len } => return Ok((ask, len)),
+                Inspect::Found { ask, len } => return Ok((Box::new(ask), len)),
                 Inspect::Reject(reason) => {
                     return Err(Ending::because(Stage::Ask, Responsible::Client, reason));
                 }

@@ -74,7 +74,7 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
             ask::Patience { inspect: limits.inspect_timeout, idle: limits.idle_timeout.services.http }
         };
         let next = match ask::request(&mut client, patience).await {
-            Ok((request, len)) => Box::pin(handle(&mut client, &mut own, request, len)).await,
+            Ok((request, len)) => Box::pin(handle(&mut client, &mut own, &request, len)).await,
             Err(ended) => Box::pin(unasked(&mut client, ended)).await,
         };
         match next {
@@ -102,28 +102,20 @@ pub(super) async fn serve(mut client: Client) -> Option<Client> {
 }
 
 /// Handles one request: the decision, the target, the exchange.
-#[expect(clippy::manual_async_fn, reason = "an async fn would have room for the request twice, and move it")]
-fn handle(
-    client: &mut Client,
-    own: &mut Vec<Connection>,
-    request: Request,
-    len: usize,
-) -> impl Future<Output = Next> {
-    async move {
-        if client.permit.must_go() {
-            client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
-            return Next::End(Ending::because(Stage::Ask, Responsible::Policy, Reason::Blacklisted));
-        }
-        client.live.count_request();
-        // A snapshot is replaced before its change is counted. So the exchange sees every change from here on.
-        let changes = client.worker.shared.changes();
-        let snapshot = client.worker.shared.snapshot.load_full();
-        let turn = Turn::begin(client, (&snapshot, changes), &request, len);
-        client.place = None;
-        let next = served(client, own, &turn).await;
-        turn.over(client);
-        next
+async fn handle(client: &mut Client, own: &mut Vec<Connection>, request: &Request, len: usize) -> Next {
+    if client.permit.must_go() {
+        client.worker.shared.guard.note_refused(client.facts.client.ip(), Reason::Blacklisted);
+        return Next::End(Ending::because(Stage::Ask, Responsible::Policy, Reason::Blacklisted));
     }
+    client.live.count_request();
+    // A snapshot is replaced before its change is counted. So the exchange sees every change from here on.
+    let changes = client.worker.shared.changes();
+    let snapshot = client.worker.shared.snapshot.load_full();
+    let turn = Turn::begin(client, (&snapshot, changes), request, len);
+    client.place = None;
+    let next = served(client, own, &turn).await;
+    turn.over(client);
+    next
 }
 
 /// Handles one request and returns what follows.

@@ -99,7 +99,9 @@ fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding, pref
     let host = asked.host();
     out.extend_from_slice(b"X-Forwarded-For: ");
     said(Kind::XForwardedFor).for_each(|value| put(out, &[value, b", "]));
+    let begin = out.len();
     put_address(out, forwarding.peer);
+    let peer = begin..out.len();
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
     put(
         out,
@@ -115,7 +117,7 @@ fn forwarded(out: &mut Vec<u8>, asked: &Asked<'_>, forwarding: &Forwarding, pref
     let [before, behind]: [&[u8]; 2] =
         if forwarding.peer.is_ipv4() { [b"for=", b""] } else { [b"for=\"[", b"]\""] };
     out.extend_from_slice(before);
-    put_address(out, forwarding.peer);
+    out.extend_from_within(peer);
     out.extend_from_slice(behind);
     // A host with a port or brackets is no token, so it is quoted (RFC 7239 §4).
     let quote: &[u8] = if host.iter().any(|byte| matches!(byte, b':' | b'[')) { b"\"" } else { b"" };
@@ -197,8 +199,8 @@ pub(super) fn keeps_framing(body: ResponseBody, version: Version) -> bool {
     }
 }
 
-/// Writes an address as `Display` does. Every request contains its client's address twice. So an IPv4 address is
-/// written without the formatter, which takes five times as long.
+/// Writes an address as `Display` does. Every request contains its client's address. So an IPv4 address is written
+/// without the formatter, which takes five times as long.
 fn put_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
