@@ -14,6 +14,8 @@ use crate::Failure;
 use crate::load::Way;
 use crate::origin::HOSTS;
 use crate::peers::Setup;
+use crate::process::output;
+use crate::programs::Programs;
 use crate::stand_in;
 use crate::steps::Steps;
 use crate::works::{
@@ -171,7 +173,7 @@ pub(crate) fn count(
     core: Option<&str>,
     folder: &Path,
 ) -> Result<(), Failure> {
-    if crate::process::says(&["valgrind", "--version"], "").is_none() {
+    if output(&["valgrind", "--version"]).is_none() {
         return Err("valgrind is not installed; scripts/instructions installs it".into());
     }
     let head = if programs.len() > 1 {
@@ -220,7 +222,10 @@ impl CountedRow {
         for name in ["all.crt", "all.key", "all.pem"] {
             fs::copy(folder.join(name), here.path().join(name))?;
         }
-        let place = Setup { folder: here.path(), core, portward: program, counted: true };
+        // No peer runs.
+        let peers = &Programs::of_machine();
+        let place =
+            Setup { folder: here.path(), cores: core, workers: 1, portward: program, peers, counted: true };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let steps = Steps::default();
         let target =

@@ -1,9 +1,9 @@
-//! A long search result over LDAP and LDAPS, compared with HAProxy in its `mode tcp`. HAProxy moves octets. Portward
-//! reads the type and length of every message. nginx is left out, because Debian's nginx moves no TCP octets without
-//! another package.
+//! A long search result over LDAP and LDAPS, compared with HAProxy in its `mode tcp`, and with nginx's stream module if
+//! there is one. Both move octets and know one target only. Portward reads the type and length of every message.
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use ldap3_proto::LdapCodec;
@@ -18,6 +18,7 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 use crate::Failure;
 use crate::load::{Connection, Way, open};
 use crate::measure::{Bench, Samples};
+use crate::nginx::{self, Nginx};
 use crate::origin::{LARGE, Ports};
 use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
@@ -35,11 +36,10 @@ const ENTRY: usize = 200;
 pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     let result: Arc<[u8]> = result(usize::try_from(LARGE)? / ENTRY)?.into();
     let (directory, _running) = stand_in::start(bench.place.folder, directory(Arc::clone(&result)))?;
-    let haproxy = start(Kind::Haproxy, directory, bench.place)?;
-    let portward = start(Kind::Portward, directory, bench.place)?;
     let searches = (SEARCHES / bench.shorter).max(CONNECTIONS);
     let way = if tls { Way::tls(HOST, false)? } else { Way::Plain };
-    let proxies = [Some(haproxy), None, Some(portward)];
+    let proxies = Kind::ALL.map(|kind| start(kind, directory, bench.place));
+    let proxies = proxies.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut connections: Vec<Vec<Connection>> = Vec::new();
     for proxy in &proxies {
         let port = proxy.as_ref().map(|(ports, _)| if tls { ports.tls } else { ports.plain });
@@ -65,31 +65,54 @@ pub(crate) fn bulk(bench: &Bench<'_>, tls: bool) -> Result<Samples, Failure> {
     bench.rounds(|at, _| run(at, searches))
 }
 
-/// One of the two proxies in front of the directory.
-fn start(kind: Kind, directory: Ports, place: Setup<'_>) -> Result<(Ports, Process), Failure> {
+/// A proxy in front of the directory. `None`: this nginx has no stream module.
+fn start(kind: Kind, directory: Ports, place: Setup<'_>) -> Result<Option<(Ports, Process)>, Failure> {
     let ports = Ports::free()?;
     let folder = place.folder.join(format!("ldap-{}", kind.name()));
     fs::create_dir_all(&folder)?;
-    let Ports { plain, tls } = ports;
-    let shared = place.folder.display();
-    let listening = [plain, tls];
-    let process = if kind == Kind::Haproxy {
-        let text = format!(
-            "global\n nbthread 1\n ssl-server-verify none\n\
-             \x20ssl-default-bind-options ssl-min-ver TLSv1.3\n ssl-default-server-options ssl-min-ver TLSv1.3\n\
-             \x20ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n\
-             defaults\n mode tcp\n timeout connect 5s\n timeout client 300s\n timeout server 300s\n\
-             listen plain\n bind 127.0.0.1:{plain}\n server s 127.0.0.1:{}\n\
-             listen tls\n bind 127.0.0.1:{tls} ssl crt {shared}/all.pem\n\
-             \x20server s 127.0.0.1:{} ssl verify none sni str({HOST})\n",
-            directory.plain, directory.tls
-        );
-        let file = write(&folder, "haproxy.cfg", &text)?;
-        Process::start(&["haproxy", "-db", "-f", &file], place.core, &listening, folder.join("log"))?
-    } else {
-        portward(directory, ports, place)?
+    let listening = [ports.plain, ports.tls];
+    let process = match kind {
+        Kind::Haproxy => {
+            let file = write(&folder, "haproxy.cfg", &haproxy(directory, ports, place.folder))?;
+            let command = [&place.peers.haproxy, "-db", "-f", &file];
+            Process::start(&command, place.cores, &listening, folder.join("log"))?
+        }
+        Kind::Nginx => {
+            let Some(module) = &place.peers.stream else { return Ok(None) };
+            let nginx = Nginx { program: &place.peers.nginx, folder: &folder, name: "nginx" };
+            let head = format!("load_module {};\n{}", module.display(), nginx.head(1));
+            let text = head + &nginx_stream(directory, ports, place.folder);
+            nginx.start(&text, place.cores, &listening)?
+        }
+        Kind::Portward => portward(directory, ports, place)?,
     };
-    Ok((ports, process))
+    Ok(Some((ports, process)))
+}
+
+fn haproxy(directory: Ports, Ports { plain, tls }: Ports, shared: &Path) -> String {
+    format!(
+        "global\n nbthread 1\n ssl-server-verify none\n\
+         \x20ssl-default-bind-options ssl-min-ver TLSv1.3\n ssl-default-server-options ssl-min-ver TLSv1.3\n\
+         \x20ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n\
+         defaults\n mode tcp\n timeout connect 5s\n timeout client 300s\n timeout server 300s\n\
+         listen plain\n bind 127.0.0.1:{plain}\n server s 127.0.0.1:{}\n\
+         listen tls\n bind 127.0.0.1:{tls} ssl crt {}/all.pem\n\
+         \x20server s 127.0.0.1:{} ssl verify none sni str({HOST})\n",
+        directory.plain,
+        shared.display(),
+        directory.tls
+    )
+}
+
+fn nginx_stream(directory: Ports, Ports { plain, tls }: Ports, shared: &Path) -> String {
+    format!(
+        "stream {{\n{}proxy_ssl_protocols TLSv1.3;\nproxy_ssl_server_name on;\nproxy_ssl_name {HOST};\n\
+         server {{ listen 127.0.0.1:{plain}; proxy_pass 127.0.0.1:{}; }}\n\
+         server {{ listen 127.0.0.1:{tls} ssl; proxy_ssl on; proxy_pass 127.0.0.1:{}; }}\n}}\n",
+        nginx::tls(shared),
+        directory.plain,
+        directory.tls
+    )
 }
 
 /// Portward in front of the directory.

@@ -25,6 +25,8 @@ const ROOM: usize = 256 * 1024;
 pub(crate) struct Request {
     bytes: Vec<u8>,
     expected: Expected,
+    /// The proxy must close the connection after its answer.
+    closes: bool,
 }
 
 /// The right answer.
@@ -41,7 +43,15 @@ impl Request {
     pub(crate) fn get(host: &str, path: &str, expected: Expected) -> Self {
         let text =
             format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n");
-        Self { bytes: text.into_bytes(), expected }
+        Self { bytes: text.into_bytes(), expected, closes: false }
+    }
+
+    /// The same with `Connection: close`.
+    pub(crate) fn closing(mut self) -> Self {
+        self.bytes.truncate(self.bytes.len() - 2);
+        self.bytes.extend(b"Connection: close\r\n\r\n");
+        self.closes = true;
+        self
     }
 }
 
@@ -189,7 +199,7 @@ pub(crate) async fn over(
     }
 }
 
-/// Sends a request and reads its answer to the end.
+/// Sends a request and reads its answer to the end, and the end of the connection if the request asks for it.
 pub(crate) async fn ask(
     stream: &mut (impl Stream + ?Sized),
     request: &Request,
@@ -223,6 +233,9 @@ pub(crate) async fn ask(
                 return Err(format!("{seen} bytes instead of {expected}").into());
             }
         }
+    }
+    if request.closes && read(stream, buffer).await? > 0 {
+        return Err("more than the answer".into());
     }
     Ok(())
 }

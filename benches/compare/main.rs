@@ -9,13 +9,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+mod http;
 mod instructions;
 mod ldap;
 mod load;
 mod measure;
+mod nginx;
 mod origin;
 mod peers;
 mod process;
+mod programs;
 mod refuse;
 mod rows;
 mod sip;
@@ -34,18 +37,20 @@ use load::Way;
 use measure::Bench;
 use origin::{HOSTS, Origin, SEEN, SMALL};
 use peers::{Kind, Proxy, Rules, Setup};
+use programs::Programs;
 use rows::{ROWS, Row};
 
 /// An error, for people.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --portward PROGRAM; \
+const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --peers FOLDER, --portward PROGRAM; \
     or --instructions with --only, --portward and --base PROGRAM";
 
 struct Options {
     rounds: usize,
     quick: bool,
     rows: Vec<&'static Row>,
+    peers: Programs,
     portward: String,
     /// Count instructions, of these rows.
     counted: Option<Vec<&'static CountedRow>>,
@@ -75,6 +80,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
         rounds: 0,
         quick: false,
         rows: Vec::new(),
+        peers: Programs::of_machine(),
         portward: env!("CARGO_BIN_EXE_portward").to_owned(),
         counted: None,
         base: None,
@@ -86,6 +92,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failu
             "--bench" => {}
             "--quick" => options.quick = true,
             "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
+            "--peers" => options.peers = Programs::of_folder(Path::new(&value()?)),
             "--portward" => options.portward = value()?,
             "--instructions" => options.counted = Some(Vec::new()),
             "--base" => options.base = Some(value()?),
@@ -132,13 +139,7 @@ fn count(options: &Options, rows: &[&CountedRow]) -> Result<(), Failure> {
 }
 
 fn compare(options: &Options) -> Result<(), Failure> {
-    for command in
-        [["haproxy", "-v"], ["nginx", "-v"], ["kamailio", "-v"], ["taskset", "-V"], ["setpriv", "-V"]]
-    {
-        if process::says(&command, "").is_none() {
-            return Err(format!("{} is not installed; scripts/compare installs it", command[0]).into());
-        }
-    }
+    options.peers.check()?;
     let until = Instant::now() + Duration::from_secs(if options.quick { 45 } else { 540 });
     raise_descriptor_limit();
     let cores = process::cores();
@@ -152,12 +153,19 @@ fn compare(options: &Options) -> Result<(), Failure> {
     if let Some(rest) = &rest {
         process::move_self(rest)?;
     }
+    let two = cores.get(..2).map(|two| format!("{},{}", two[0], two[1]));
     let folder = tempfile::Builder::new().prefix("portward-compare-").tempdir()?;
     certificate(folder.path())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let origin = Origin::start(folder.path(), rest.as_deref())?;
-    let place =
-        Setup { folder: folder.path(), core: core.as_deref(), portward: &options.portward, counted: false };
+    let place = Setup {
+        folder: folder.path(),
+        cores: core.as_deref(),
+        workers: 1,
+        portward: &options.portward,
+        peers: &options.peers,
+        counted: false,
+    };
     let proxies = Kind::ALL
         .iter()
         .map(|kind| Proxy::start(*kind, "two", Rules::Two(origin.targets), place))
@@ -171,6 +179,7 @@ fn compare(options: &Options) -> Result<(), Failure> {
         origin: &origin,
         place,
         proxies: &proxies,
+        two_cores: two.as_deref(),
         rounds: options.rounds,
         shorter,
         until,
@@ -188,7 +197,7 @@ fn compare(options: &Options) -> Result<(), Failure> {
         }
         _ => "Everything on one core".to_owned(),
     };
-    println!("\n{}", table::preface(&cores, options.rounds));
+    println!("\n{}", table::preface(&options.peers, &cores, options.rounds));
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) place: Setup<'a>,
     /// One proxy of each kind, with the two hosts.
     pub(crate) proxies: &'a [Proxy],
+    /// The cores of a proxy with two workers, if the machine has two.
+    pub(crate) two_cores: Option<&'a str>,
     pub(crate) rounds: usize,
     /// All counts are divided by this.
     pub(crate) shorter: usize,

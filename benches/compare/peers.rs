@@ -6,8 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::Failure;
-use crate::origin::{HOSTS, Ports, RULE, nginx_head, start_nginx};
+use crate::nginx::Nginx;
+use crate::origin::{HOSTS, Ports, RULE};
 use crate::process::{Process, write};
+use crate::programs::Programs;
 
 /// The kinds of proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +68,13 @@ pub(crate) struct Proxy {
 pub(crate) struct Setup<'a> {
     /// A folder with `all.crt`, `all.key` and `all.pem`.
     pub(crate) folder: &'a Path,
-    /// The proxy's core.
-    pub(crate) core: Option<&'a str>,
+    /// The proxy's cores.
+    pub(crate) cores: Option<&'a str>,
+    /// How many of the peers' threads or processes work. Portward starts one for each of its cores.
+    pub(crate) workers: u32,
     /// The program to measure.
     pub(crate) portward: &'a str,
+    pub(crate) peers: &'a Programs,
     /// Count its instructions with callgrind.
     pub(crate) counted: bool,
 }
@@ -84,7 +89,7 @@ impl Setup<'_> {
         let valgrind = ["valgrind", "--tool=callgrind", "--vgdb=no", "--quiet", &counts];
         let program = [self.portward, "run", "--config", &file];
         let command = if self.counted { [&valgrind[..], &program].concat() } else { program.to_vec() };
-        Process::start(&command, self.core, ports, folder.join("log"))
+        Process::start(&command, self.cores, ports, folder.join("log"))
     }
 }
 
@@ -107,14 +112,16 @@ impl Proxy {
         let listening = [ports.plain, ports.tls];
         let process = match kind {
             Kind::Haproxy => {
-                let text = haproxy(&folder, place.folder, ports, rules.without_tenants())?;
+                let text = haproxy(&folder, place, ports, rules.without_tenants())?;
                 let file = write(&folder, "haproxy.cfg", &text)?;
-                let command = ["haproxy", "-db", "-f", &file];
-                Process::start(&command, place.core, &listening, folder.join("log"))?
+                let command = [&place.peers.haproxy, "-db", "-f", &file];
+                Process::start(&command, place.cores, &listening, folder.join("log"))?
             }
             Kind::Nginx => {
-                let text = nginx(&folder, place.folder, ports, rules.without_tenants())?;
-                start_nginx(&folder, "nginx", &text, place.core, &listening)?
+                let nginx = Nginx { program: &place.peers.nginx, folder: &folder, name: "nginx" };
+                let head = nginx.head(place.workers) + &nginx.http(place.folder);
+                let text = head + &nginx_rules(ports, rules.without_tenants());
+                nginx.start(&text, place.cores, &listening)?
             }
             Kind::Portward => {
                 write(&folder, "rules.toml", &portward_rules(rules)?)?;
@@ -126,16 +133,17 @@ impl Proxy {
 }
 
 /// HAProxy: use_backend rules for two hosts. For many a map file, with `set-dst` if each has its own target.
-fn haproxy(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<String, Failure> {
+fn haproxy(folder: &Path, place: Setup<'_>, ports: Ports, rules: Rules) -> Result<String, Failure> {
     let Ports { plain, tls } = ports;
-    let certificate = shared.join("all.pem");
+    let certificate = place.folder.join("all.pem");
     let certificate = certificate.display();
     let mut text = format!(
-        "global\n nbthread 1\n maxconn {}\n ssl-server-verify none\n\
+        "global\n nbthread {}\n maxconn {}\n ssl-server-verify none\n\
          \x20ssl-default-bind-options ssl-min-ver TLSv1.3\n ssl-default-server-options ssl-min-ver TLSv1.3\n\
          \x20ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256\n\
          defaults\n mode http\n timeout connect 5s\n timeout client 300s\n timeout server 600s\n\
          \x20timeout http-request 10s\n timeout http-keep-alive 300s\n option forwardfor\n http-reuse always\n",
+        place.workers,
         haproxy_connections()
     );
     let fronts = [
@@ -208,10 +216,8 @@ fn haproxy_connections() -> u64 {
 }
 
 /// nginx: a server block for each of two hosts, a map for many.
-fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<String, Failure> {
-    let mut text = nginx_head(folder, "nginx")
-        .replace(&format!("{}/all.", folder.display()), &format!("{}/all.", shared.display()));
-    text.push_str(
+fn nginx_rules(ports: Ports, rules: Rules) -> String {
+    let mut text = String::from(
         "proxy_http_version 1.1;\nproxy_set_header Host $http_host;\nproxy_set_header Connection \"\";\n\
          proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Forwarded-Proto $scheme;\n\
          proxy_max_temp_file_size 0;\nproxy_ssl_protocols TLSv1.3;\nproxy_ssl_server_name on;\n",
@@ -264,7 +270,7 @@ fn nginx(folder: &Path, shared: &Path, ports: Ports, rules: Rules) -> Result<Str
         );
     }
     text.push_str("}\n");
-    Ok(text)
+    text
 }
 
 fn nginx_map(text: &mut String, hosts: impl Iterator<Item = String>) {

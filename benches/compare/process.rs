@@ -168,12 +168,11 @@ pub(crate) fn move_self(cores: &str) -> Result<(), Failure> {
     if moved.success() { Ok(()) } else { Err("taskset failed".into()) }
 }
 
-/// The first line with `wanted` in it that `command` prints, on either output.
-pub(crate) fn says(command: &[&str], wanted: &str) -> Option<String> {
+/// What a command prints, on either output. `None`: it cannot be started.
+pub(crate) fn output(command: &[&str]) -> Option<String> {
     let (program, arguments) = command.split_first()?;
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).lines().find(|line| line.contains(wanted)).map(str::to_owned)
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
 /// A port that is not in use.

@@ -10,7 +10,8 @@ use tokio::net::TcpSocket;
 
 use crate::Failure;
 use crate::measure::{Bench, Samples};
-use crate::origin::{Ports, nginx_head};
+use crate::nginx::Nginx;
+use crate::origin::Ports;
 use crate::peers::{Kind, Setup};
 use crate::process::{Process, write};
 
@@ -80,7 +81,8 @@ fn start(kind: Kind, place: Setup<'_>) -> Result<(u16, Process), Failure> {
                  backend b\n server s 127.0.0.1:9\n"
             );
             let file = write(&folder, "haproxy.cfg", &text)?;
-            let process = Process::start(&["haproxy", "-db", "-f", &file], place.core, &[port], log)?;
+            let process =
+                Process::start(&[&place.peers.haproxy, "-db", "-f", &file], place.cores, &[port], log)?;
             let addresses = (0..OTHERS).map(|number| other(number).to_string()).chain([LISTED.to_owned()]);
             for address in addresses {
                 let mut socket = std::os::unix::net::UnixStream::connect(folder.join("socket"))?;
@@ -94,17 +96,13 @@ fn start(kind: Kind, place: Setup<'_>) -> Result<(u16, Process), Failure> {
         }
         Kind::Nginx => {
             let denied: String = (0..OTHERS).map(|number| format!("deny {};\n", other(number))).collect();
+            let nginx = Nginx { program: &place.peers.nginx, folder: &folder, name: "nginx" };
             let text = format!(
-                "{}server {{ listen 127.0.0.1:{port}; deny {LISTED};\n{denied} location / {{ empty_gif; }} }} }}\n",
-                nginx_head(place.folder, "refuse")
+                "{}{}server {{ listen 127.0.0.1:{port}; deny {LISTED};\n{denied} location / {{ empty_gif; }} }} }}\n",
+                nginx.head(1),
+                nginx.http(place.folder)
             );
-            let file = write(&folder, "nginx.conf", &text)?;
-            Process::start(
-                &["nginx", "-p", &here.to_string(), "-c", &file, "-e", "stderr"],
-                place.core,
-                &[port],
-                log,
-            )?
+            nginx.start(&text, place.cores, &[port])?
         }
         Kind::Portward => {
             let entry = |address: &str| {

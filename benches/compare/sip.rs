@@ -120,7 +120,7 @@ fn start(at: usize, pbx: Ports, place: Setup<'_>) -> Result<(Ports, Process), Fa
                 pbx.plain, pbx.tls
             );
             let file = write(&folder, "haproxy.cfg", &text)?;
-            Process::start(&["haproxy", "-db", "-f", &file], place.core, &listening, log)?
+            Process::start(&[&place.peers.haproxy, "-db", "-f", &file], place.cores, &listening, log)?
         }
         "kamailio" => {
             let modules = modules("tls")?;
@@ -138,7 +138,7 @@ fn start(at: usize, pbx: Ports, place: Setup<'_>) -> Result<(Ports, Process), Fa
             let run = here.to_string();
             let command =
                 ["kamailio", "-f", &file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", &run, "-w", &run];
-            Process::start(&command, place.core, &listening, log)?
+            Process::start(&command, place.cores, &listening, log)?
         }
         _ => portward(pbx, ports, place)?,
     };

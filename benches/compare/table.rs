@@ -2,28 +2,25 @@
 
 use crate::measure::{Sample, Samples, median};
 use crate::peers::Kind;
-use crate::process::says;
+use crate::process::output;
+use crate::programs::Programs;
 use crate::rows::{Budget, Row, Unit};
 
 /// The lines above the table: date, machine, versions, method.
-pub(crate) fn preface(cores: &str, rounds: usize) -> String {
-    let date = says(&["date", "+%Y-%m-%d"], "").unwrap_or_default();
-    let kernel = says(&["uname", "-r"], "").unwrap_or_default();
-    let haproxy = says(&["haproxy", "-v"], "version").unwrap_or_default();
-    let nginx = says(&["nginx", "-v"], "version").unwrap_or_default();
-    let words = |text: &str, at: usize| text.split([' ', '/']).nth(at).unwrap_or("?").to_owned();
+pub(crate) fn preface(peers: &Programs, cores: &str, rounds: usize) -> String {
+    let said = |command: &[&str]| output(command).unwrap_or_default().trim().to_owned();
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
-        "{date}, {}, {}, Linux {kernel}. Portward {}, HAProxy {}, nginx {}.\n{cores}, {rounds} rounds in turn, medians; \
-         load average at the end {}.",
+        "{}, {}, {}, Linux {}. Portward {}, {}.\n{cores}, {rounds} rounds in turn, medians; load average at the end {}.",
+        said(&["date", "+%Y-%m-%d"]),
         cpu.trim_start_matches(['\t', ' ', ':']),
         system(),
+        said(&["uname", "-r"]),
         env!("CARGO_PKG_VERSION"),
-        words(&haproxy, 2),
-        words(&nginx, 3),
-        words(&load, 0)
+        peers.versions(),
+        load.split(' ').next().unwrap_or("?")
     )
 }
 
@@ -40,15 +37,20 @@ pub(crate) const HEAD: &str = "| work | HAProxy | nginx | Portward | of the best
 /// One row of it.
 pub(crate) fn line(row: &Row, samples: &Samples) -> String {
     let medians: Vec<Sample> = samples.iter().map(|of_one| medians(of_one)).collect();
-    let [shown_a, shown_b, shown_c] = [0, 1, 2].map(|at| shown(row.unit, &medians[at]));
+    let [shown_a, mut shown_b, shown_c] = [0, 1, 2].map(|at| shown(row.unit, &medians[at]));
+    let mut peers = &samples[..Kind::ALL.len() - 1];
+    if let Budget::OfHaproxy(_) = row.budget {
+        peers = &peers[..1];
+        shown_b = format!("({shown_b})");
+    }
     let ours = &medians[Kind::ALL.len() - 1];
-    let peers = &medians[..Kind::ALL.len() - 1];
-    let best = |number: usize| peers.iter().map(|peer| peer[number]).fold(f64::INFINITY, f64::min);
+    let best =
+        |number: usize| medians[..peers.len()].iter().map(|peer| peer[number]).fold(f64::INFINITY, f64::min);
     let ratios: Vec<f64> = ours.iter().enumerate().map(|(number, ours)| ours / best(number)).collect();
     let (budget, met) = match row.budget {
-        Budget::OfBest(budget) => (
-            format!("≤ {budget}"),
-            Some(ratios.iter().all(|ratio| (ratio * 100.0).round() / 100.0 <= budget)),
+        Budget::OfBest(budget) | Budget::OfHaproxy(budget) => (
+            format!("≤ {}", joined(budget.iter().map(f64::to_string))),
+            Some(ratios.iter().zip(budget).all(|(ratio, budget)| (ratio * 100.0).round() / 100.0 <= *budget)),
         ),
         Budget::AtMost(budget) => (
             format!("≤ {}", shown(row.unit, budget)),
@@ -57,12 +59,19 @@ pub(crate) fn line(row: &Row, samples: &Samples) -> String {
         Budget::None => ("–".to_owned(), None),
     };
     let met = met.map_or("", |met| if met { "met" } else { "missed" });
-    let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
-    let (ratios, spread) = match row.budget {
-        Budget::AtMost(_) => ("–".to_owned(), "–".to_owned()),
-        _ => (ratios.join(" / "), spread(samples)),
+    let (ratios, spread) = match row.unit {
+        // It is a ratio already.
+        Unit::Quotient => ("–".to_owned(), "–".to_owned()),
+        _ => (
+            joined(ratios.iter().map(|ratio| shown(Unit::Quotient, &[*ratio]))),
+            spread(peers, &samples[Kind::ALL.len() - 1]),
+        ),
     };
     format!("| {} | {shown_a} | {shown_b} | {shown_c} | {ratios} | {spread} | {budget} | {met} |", row.work)
+}
+
+fn joined(numbers: impl Iterator<Item = String>) -> String {
+    numbers.collect::<Vec<_>>().join(" / ")
 }
 
 fn medians(samples: &[Sample]) -> Sample {
@@ -71,9 +80,9 @@ fn medians(samples: &[Sample]) -> Sample {
 }
 
 /// The lowest and the highest ratio of the first number in a single round.
-fn spread([haproxy, nginx, portward]: &Samples) -> String {
-    let rounds = haproxy.iter().zip(nginx).zip(portward);
-    let ratios: Vec<f64> = rounds.map(|((a, b), ours)| ours[0] / a[0].min(b[0])).collect();
+fn spread(peers: &[Vec<Sample>], ours: &[Sample]) -> String {
+    let best = |round: usize| peers.iter().map(|peer| peer[round][0]).fold(f64::INFINITY, f64::min);
+    let ratios: Vec<f64> = ours.iter().enumerate().map(|(round, ours)| ours[0] / best(round)).collect();
     let (low, high) = ratios
         .iter()
         .fold((f64::INFINITY, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));

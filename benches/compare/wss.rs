@@ -243,7 +243,7 @@ fn kamailio(pbx: Ports, Doors { sips, wss }: Doors, place: Setup<'_>) -> Result<
     );
     let file = write(&folder, "kamailio.cfg", &text)?;
     let command = ["kamailio", "-f", &file, "-DD", "-E", "-m", "1024", "-M", "16", "-Y", &run, "-w", &run];
-    Process::start(&command, place.core, &[sips, wss], folder.join("log"))
+    Process::start(&command, place.cores, &[sips, wss], folder.join("log"))
 }
 
 /// Portward in front of the PBX.
