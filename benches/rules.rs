@@ -4,60 +4,20 @@
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use portward::config::{Config, load_rules};
 use portward::rules::decide::{self, Scratch};
-use portward::rules::name::{NameBuf, from_wire, normalise};
+use portward::rules::name::{NameBuf, from_wire};
 use portward::rules::path::request_path;
-use portward::rules::{
-    Address, Builder, Endpoint, HostDef, HttpRule, NameDef, PathPattern, Ports, Preset, PresetPath, Segment,
-    Source, Table, Target, TargetOptions, TenantDef, Tenants,
-};
-use portward::service::{PerService, Transport};
+use portward::rules::{Builder, HttpRule, PathPattern, Segment, Source, Target, TenantDef, Tenants};
+use portward::service::Transport;
 
-const PORTS: Ports = Ports { tcp: NonZeroU16::new(80), tls: NonZeroU16::new(443) };
+#[path = "shared/hosts.rs"]
+mod hosts;
 
-fn name(n: u32) -> String {
-    format!("pbx-{n:06}.customers.example.net")
-}
-
-fn host(n: u32, options: &Arc<TargetOptions>, preset: &Arc<Preset>) -> HostDef {
-    let source = Source { file: 0, line: n, column: 1 };
-    let address = Address::Ip(Ipv4Addr::from_bits(0x0a00_0000 | n).into());
-    HostDef {
-        name: NameDef { name: normalise(&name(n)).unwrap_or_default(), source },
-        aliases: Vec::new(),
-        enabled: true,
-        tenant: None,
-        client_trust: None,
-        endpoints: Some(Arc::new([Endpoint { address, options: Arc::clone(options) }])),
-        rules: PerService::default(),
-        http: Vec::new(),
-        presets: vec![Arc::clone(preset)],
-    }
-}
-
-fn hosts(count: u32) -> Vec<HostDef> {
-    let paths = ["/PBX0/APPCLIENT/appclient.htm", "/PBX0/APPS", "/PBX0/session"];
-    let source = Source::default();
-    let paths = paths
-        .map(|path| PresetPath { path: path.into(), ports: PORTS, redirect_https: false, source })
-        .to_vec();
-    let preset = Arc::new(Preset { name: "innovaphone-pbx".into(), paths, max_message: None });
-    let options = Arc::new(TargetOptions::default());
-    (0..count).map(|n| host(n, &options, &preset)).collect()
-}
-
-fn table(hosts: Vec<HostDef>) -> Table {
-    let mut builder = Builder::new();
-    for host in hosts {
-        let _ = builder.add(host);
-    }
-    builder.build(Vec::new())
-}
+use hosts::{PORTS, hosts, name, table};
 
 fn decisions(c: &mut Criterion) {
     let mut group = c.benchmark_group("decision, by hosts");

@@ -1,20 +1,20 @@
-//! The instructions of Portward's work, counted by callgrind, as a table. Two programs are shown side by side.
+//! The instructions of the whole program's work, counted by callgrind.
 //!
 //! The program does the same work N and 2N times, each time from its start to its end. The difference is the cost of N
 //! times, without start and end. Clients and targets take one step at a time ([`Steps`]), so that the numbers hardly
-//! depend on the machine. Only the program's own instructions count, not the kernel's.
+//! depend on the machine. Only the program's own instructions count, not the kernel's, and not those of a few functions
+//! whose work differs from run to run (`callgrind.rs`).
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::callgrind;
 use crate::load::Way;
 use crate::origin::HOSTS;
 use crate::peers::Setup;
-use crate::process::output;
 use crate::programs::Programs;
 use crate::stand_in;
 use crate::steps::Steps;
@@ -28,7 +28,7 @@ pub(crate) struct CountedRow {
     /// The key for `--only`.
     pub(crate) key: &'static str,
     /// The description of the work.
-    work: &'static str,
+    pub(crate) work: &'static str,
     front: Front,
     /// Both sides use TLS.
     tls: bool,
@@ -38,9 +38,6 @@ pub(crate) struct CountedRow {
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
-
-/// A part of the names of aws-lc's functions that gather randomness. It marks those that other functions call.
-const GATHERS: &str = "_tree_jitter_";
 
 /// All rows.
 pub(crate) const COUNTED: &[CountedRow] = &[
@@ -166,41 +163,9 @@ pub(crate) const COUNTED: &[CountedRow] = &[
     },
 ];
 
-/// Prints the table for `programs`. The second one is compared with the first.
-pub(crate) fn count(
-    programs: &[&str],
-    rows: &[&CountedRow],
-    core: Option<&str>,
-    folder: &Path,
-) -> Result<(), Failure> {
-    if output(&["valgrind", "--version"]).is_none() {
-        return Err("valgrind is not installed; scripts/instructions installs it".into());
-    }
-    let head = if programs.len() > 1 {
-        "| base | program | ratio |\n|---|---|---:|---:|---:|"
-    } else {
-        "| program |\n|---|---|---:|"
-    };
-    println!("| row | work, in instructions {head}");
-    for row in rows {
-        let begun = Instant::now();
-        let numbers = programs.iter().map(|program| row.measure(program, core, folder));
-        let numbers =
-            numbers.collect::<Result<Vec<_>, _>>().map_err(|failure| format!("{}: {failure}", row.key))?;
-        let shown: Vec<String> = numbers.iter().map(|number| format!("{number:.0}")).collect();
-        let ratio = match numbers[..] {
-            [base, program] => format!(" {:.4} |", program / base),
-            _ => String::new(),
-        };
-        println!("| {} | {} | {} |{ratio}", row.key, row.work, shown.join(" | "));
-        eprintln!("{}: {:.1} s", row.key, begun.elapsed().as_secs_f64());
-    }
-    Ok(())
-}
-
 impl CountedRow {
     /// The instructions of doing the work once.
-    fn measure(&self, program: &str, core: Option<&str>, folder: &Path) -> Result<f64, Failure> {
+    pub(crate) fn measure(&self, program: &str, core: Option<&str>, folder: &Path) -> Result<f64, Failure> {
         let warm_up = self.count / 5;
         let (long, took) = self.total(warm_up + 2 * self.count, Duration::ZERO, program, core, folder)?;
         // Both runs last equally long, so that periodic work of the program is the same in both.
@@ -243,36 +208,6 @@ impl CountedRow {
         })?;
         let took = begun.elapsed();
         process.end()?;
-        Ok((read(&here.path().join(counted))?, took))
+        Ok((callgrind::read(&here.path().join(counted))?, took))
     }
-}
-
-/// The sum in a callgrind file, without the instructions for gathering randomness, whose number varies.
-fn read(path: &Path) -> Result<u64, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let sum = text.lines().find_map(|line| line.strip_prefix("totals:"));
-    let sum: u64 = sum.ok_or("callgrind has written no sum")?.trim().parse()?;
-    // A name is written once, with a number that stands for it afterwards. A call has three lines: the function that is
-    // called, the number of calls, and its place and cost.
-    let mut gathers = HashMap::new();
-    let mut is_gathering = |name: &str| {
-        let (number, name) = name.split_once(' ').unwrap_or((name, ""));
-        if !name.is_empty() {
-            gathers.insert(number.to_owned(), name.contains(GATHERS));
-        }
-        gathers.get(number).copied().unwrap_or(false)
-    };
-    let (mut caller, mut called, mut is_call, mut left_out) = (false, false, false, 0);
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix("fn=") {
-            caller = is_gathering(name);
-        } else if let Some(name) = line.strip_prefix("cfn=") {
-            called = is_gathering(name);
-        } else if line.starts_with("calls=") {
-            is_call = true;
-        } else if std::mem::take(&mut is_call) && called && !caller {
-            left_out += line.split(' ').nth(1).ok_or("a call without its cost")?.parse::<u64>()?;
-        }
-    }
-    Ok(sum.checked_sub(left_out).ok_or("callgrind has counted calls twice")?)
 }

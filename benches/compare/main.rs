@@ -9,13 +9,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+mod baseline;
+mod callgrind;
+mod counting;
 mod http;
 mod instructions;
 mod ldap;
 mod load;
 mod measure;
 mod nginx;
+mod options;
 mod origin;
+mod parts;
 mod peers;
 mod process;
 mod programs;
@@ -32,39 +37,23 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use instructions::{COUNTED, CountedRow};
+use counting::{Counting, Place};
 use load::Way;
 use measure::Bench;
+use options::Options;
 use origin::{HOSTS, Origin, SEEN, SMALL};
 use peers::{Kind, Proxy, Rules, Setup};
-use programs::Programs;
-use rows::{ROWS, Row};
 
 /// An error, for people.
 pub(crate) type Failure = Box<dyn std::error::Error>;
-
-const USAGE: &str = "options: --quick, --rounds N, --only ROW (may be repeated), --peers FOLDER, --portward PROGRAM; \
-    or --instructions with --only, --portward and --base PROGRAM";
-
-struct Options {
-    rounds: usize,
-    quick: bool,
-    rows: Vec<&'static Row>,
-    peers: Programs,
-    portward: String,
-    /// Count instructions, of these rows.
-    counted: Option<Vec<&'static CountedRow>>,
-    /// The program to compare Portward's instructions with.
-    base: Option<String>,
-}
 
 fn main() -> ExitCode {
     // `cargo test` also runs this program. Then it does nothing.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
-    match options(std::env::args().skip(1)).and_then(|options| match &options.counted {
-        Some(rows) => count(&options, rows),
+    match Options::read(std::env::args().skip(1)).and_then(|options| match &options.counting {
+        Some(counting) => count(counting, &options.portward),
         None => compare(&options),
     }) {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,67 +64,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let mut options = Options {
-        rounds: 0,
-        quick: false,
-        rows: Vec::new(),
-        peers: Programs::of_machine(),
-        portward: env!("CARGO_BIN_EXE_portward").to_owned(),
-        counted: None,
-        base: None,
-    };
-    let mut only = Vec::new();
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or_else(|| format!("{argument} wants a value"));
-        match argument.as_str() {
-            "--bench" => {}
-            "--quick" => options.quick = true,
-            "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
-            "--peers" => options.peers = Programs::of_folder(Path::new(&value()?)),
-            "--portward" => options.portward = value()?,
-            "--instructions" => options.counted = Some(Vec::new()),
-            "--base" => options.base = Some(value()?),
-            "--only" => only.push(value()?),
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if options.rounds == 0 {
-        options.rounds = if options.quick { 2 } else { 7 };
-    }
-    match &mut options.counted {
-        Some(rows) => *rows = chosen(COUNTED, |row| row.key, &only)?,
-        None if options.base.is_some() => return Err(USAGE.into()),
-        None => options.rows = chosen(ROWS, |row| row.key, &only)?,
-    }
-    Ok(options)
-}
-
-/// The rows with these keys. Without keys all rows.
-fn chosen<R>(
-    rows: &'static [R],
-    key: fn(&R) -> &'static str,
-    only: &[String],
-) -> Result<Vec<&'static R>, Failure> {
-    if only.is_empty() {
-        return Ok(rows.iter().collect());
-    }
-    let find = |wanted: &String| {
-        let keys: Vec<&str> = rows.iter().map(key).collect();
-        let row = rows.iter().find(|row| key(row) == wanted);
-        row.ok_or_else(|| format!("no row {wanted}; there are {}", keys.join(", ")).into())
-    };
-    only.iter().map(find).collect()
-}
-
 /// Counts instructions instead.
-fn count(options: &Options, rows: &[&CountedRow]) -> Result<(), Failure> {
+fn count(counting: &Counting, portward: &str) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("portward-instructions-").tempdir()?;
     certificate(folder.path())?;
-    // On one core there is one worker.
     let core = process::cores().first().map(u32::to_string);
-    let programs: Vec<&str> = options.base.iter().chain([&options.portward]).map(String::as_str).collect();
-    instructions::count(&programs, rows, core.as_deref(), folder.path())
+    counting.run(Place { portward, core: core.as_deref(), folder: folder.path() })
 }
 
 fn compare(options: &Options) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::Failure;
+use crate::callgrind;
 use crate::nginx::Nginx;
 use crate::origin::{HOSTS, Ports, RULE};
 use crate::process::{Process, write};
@@ -85,10 +86,9 @@ impl Setup<'_> {
         let file = write(folder, "portward.toml", text)?;
         // At its start callgrind tests whether it can write.
         fs::create_dir_all(folder.join("state"))?;
-        let counts = format!("--callgrind-out-file={}", counts(folder).display());
-        let valgrind = ["valgrind", "--tool=callgrind", "--vgdb=no", "--quiet", &counts];
+        let valgrind = if self.counted { callgrind::command(&counts(folder)) } else { Vec::new() };
         let program = [self.portward, "run", "--config", &file];
-        let command = if self.counted { [&valgrind[..], &program].concat() } else { program.to_vec() };
+        let command: Vec<&str> = valgrind.iter().map(String::as_str).chain(program).collect();
         Process::start(&command, self.cores, ports, folder.join("log"))
     }
 }
