@@ -54,8 +54,10 @@ mod secure;
 mod sip;
 mod tunnel;
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 pub use client::{Accepted, Facts};
 
@@ -98,7 +100,7 @@ pub fn serve(accepted: Accepted, worker: Arc<Worker>) -> impl Future<Output = ()
 /// Serves a client until its address is listed (contract section 6). Then its connection is closed without an answer.
 fn protocol(client: Client) -> Rest {
     let (address, worker) = (client.facts.client.ip(), client.worker.clone());
-    let listing = client.permit.listing();
+    let mut listing = client.permit.listing();
     if let Some(reason) = worker.shared.guard.refuses(address, &worker.shared.snapshot.load().config.guard) {
         // The address was listed in the meantime.
         worker.shared.guard.note_refused(address, reason);
@@ -116,11 +118,15 @@ fn protocol(client: Client) -> Rest {
         Service::Ldap => Box::pin(once::serve(client, ldap::Ldap::default())),
         Service::H323 => Box::pin(once::serve(client, h323::H323::default())),
     };
+    // This is no `select!`, because that would keep memory for its parts twice.
     Box::pin(async move {
-        tokio::select! {
-            biased;
-            () = &mut rest => {}
-            () = listing.closes() => worker.shared.guard.note_refused(address, Reason::Blacklisted),
+        let mut closes = pin!(listing.closes());
+        let is_listed = poll_fn(|cx| match rest.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => closes.as_mut().poll(cx).map(|()| true),
+        });
+        if is_listed.await {
+            worker.shared.guard.note_refused(address, Reason::Blacklisted);
         }
     })
 }

@@ -78,11 +78,11 @@ struct End {
 
 /// Serves a client until its connection ends.
 // This is no `async fn`, because that would keep memory for the client twice.
-#[expect(clippy::manual_async_fn, reason = "see above")]
 pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future<Output = ()> + Send {
+    // In boxes of their own: the memory of the protocol and of its decision is freed when the relay begins.
+    let protocol = Box::new(protocol);
     async move {
-        // In a box of its own: the memory of the decision is freed when the relay begins.
-        let End { ending, answered } = match Box::pin(begin(&mut client, protocol)).await {
+        let End { ending, answered } = match Box::pin(begin(&mut client, *protocol)).await {
             Ok(linked) => relay::<P>(&mut client, linked).await,
             Err(end) => end,
         };

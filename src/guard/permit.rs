@@ -211,8 +211,8 @@ impl Permit {
 impl Listing {
     /// Ready when the connection has to close: its address was listed, and either the connection has no exemption or an
     /// administrator has listed the address.
-    pub async fn closes(mut self) {
-        let Some(address) = self.address else { return std::future::pending().await };
+    pub async fn closes(&mut self) {
+        let Some(address) = &self.address else { return std::future::pending().await };
         loop {
             // `next` is notified of every listing from here on. The number shows whether there was one before.
             let next = address.listed.notified();

@@ -48,7 +48,8 @@ pub enum RelayEnd {
 #[derive(Debug, Default)]
 struct Direction {
     pass: u64,
-    replaced: Option<Replaced>,
+    /// It is boxed, because most directions never have it.
+    replaced: Option<Box<Replaced>>,
     answers: Buffer,
     cut: Option<Ending>,
     /// The octets that are to pass do not complete their message.
@@ -101,68 +102,121 @@ enum DirectionError {
 /// goes on until both ends are done, the watch ends it, `withdrawn` ends it, or nothing moves for too long. `withdrawn`
 /// is asked in every turn, after the watch has seen what came. It counts in `bytes`, as it goes, what it sends to the
 /// target and to the client. So the counts are right even for a caller that does not wait for the end.
-pub async fn watched<W: Watch, M: Meter>(
-    client: &mut Leg,
-    target: &mut Leg,
-    timer: &mut Timer,
+// This is no `async fn`, because that would keep memory for its arguments twice.
+pub fn watched<'r, W: Watch, M: Meter, F>(
+    client: &'r mut Leg,
+    target: &'r mut Leg,
+    timer: &'r mut Timer,
     patience: Patience,
-    watch: &mut W,
-    mut bytes: M,
-    mut withdrawn: impl FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
-) -> RelayEnd {
-    let (mut up, mut down) = (Direction::default(), Direction::default());
-    let [up_before, down_before] = bytes.bytes();
-    let mut clock = Clock::new(patience, timer);
-    let mut over = poll_fn(|cx| {
-        let [up_stands, down_stands] = loop {
-            let before = up.steps + down.steps;
-            let limit = W::CLIENT_LIMIT.max(client.read_size(target));
-            let direction_watch = DirectionWatch { watch, hear: W::hear_client, holds: W::holds_client };
-            let polled = up.poll(cx, client, target, &mut down.answers, limit, direction_watch);
-            bytes.set([up_before + up.moved, down_before + down.moved]);
-            let up_stands = match polled {
-                Ok(stands) => stands,
-                Err(failed) => return Poll::Ready(over(failed, true)),
-            };
-            let limit = W::TARGET_LIMIT.max(target.read_size(client));
-            let direction_watch = DirectionWatch { watch, hear: W::hear_target, holds: |_| false };
-            let polled = down.poll(cx, target, client, &mut up.answers, limit, direction_watch);
-            bytes.set([up_before + up.moved, down_before + down.moved]);
-            let down_stands = match polled {
-                Ok(stands) => stands,
-                Err(failed) => return Poll::Ready(over(failed, false)),
-            };
-            // A step of one direction may be what the other waits for: it may have written an answer, or opened a gate.
-            if up.steps + down.steps == before {
-                break [up_stands, down_stands];
-            }
+    watch: &'r mut W,
+    bytes: M,
+    withdrawn: F,
+) -> impl Future<Output = RelayEnd>
+where
+    F: FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
+{
+    let clock = Clock::new(patience, timer);
+    let before = bytes.bytes();
+    let (up, down) = (Direction::default(), Direction::default());
+    let mut relay = Relay { client, target, timer, watch, bytes, withdrawn, up, down, before, clock };
+    async move {
+        let mut end = poll_fn(|cx| relay.poll(cx)).await;
+        if let RelayEnd::Cut { of_client, answered, .. } = &mut end {
+            // Boxed, so that an idle relay does not hold the memory for this.
+            *answered = Box::pin(relay.last_word(*of_client)).await;
+        }
+        relay.count();
+        end
+    }
+}
+
+/// A running relay.
+struct Relay<'r, W, M, F> {
+    client: &'r mut Leg,
+    target: &'r mut Leg,
+    timer: &'r mut Timer,
+    watch: &'r mut W,
+    bytes: M,
+    withdrawn: F,
+    /// From the client to the target.
+    up: Direction,
+    /// From the target to the client.
+    down: Direction,
+    /// The octets in `bytes` when the relay began.
+    before: [u64; 2],
+    clock: Clock,
+}
+
+impl<W: Watch, M: Meter, F> Relay<'_, W, M, F>
+where
+    F: FnMut(&W, &mut Context<'_>) -> Poll<Ending>,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
+        let [up_stands, down_stands] = match self.move_all(cx) {
+            Ok(stands) => stands,
+            Err(end) => return Poll::Ready(end),
         };
         // A target that hangs up without having sent an octet has refused. The client need not wait (contract section
         // 1, step 6). If the client ended first, the target has only followed it.
-        if down.done && down.moved == 0 {
-            let by_client = client.ended || watch.leaves();
+        if self.down.done && self.down.moved == 0 {
+            let by_client = self.client.ended || self.watch.leaves();
             return Poll::Ready(RelayEnd::Ended(if by_client { EndedBy::Client } else { EndedBy::Target }));
         }
-        if let Poll::Ready(ending) = withdrawn(watch, cx) {
+        if let Poll::Ready(ending) = (self.withdrawn)(self.watch, cx) {
             return Poll::Ready(RelayEnd::Withdrawn(ending));
         }
         let now = Now {
-            sides: [(&*client, up_stands), (&*target, down_stands)],
-            moved: up.moved + down.moved,
-            heard: down.heard,
-            owes: watch.owes(),
-            leaves: watch.leaves(),
+            sides: [(&*self.client, up_stands), (&*self.target, down_stands)],
+            moved: self.up.moved + self.down.moved,
+            heard: self.down.heard,
+            owes: self.watch.owes(),
+            leaves: self.watch.leaves(),
         };
-        clock.poll(cx, timer, &now).map(RelayEnd::Ended)
-    })
-    .await;
-    if let RelayEnd::Cut { of_client, answered, .. } = &mut over {
-        let (direction, leg) = if *of_client { (&mut down, client) } else { (&mut up, target) };
-        // Boxed, so that an idle relay does not hold the memory for this.
-        *answered = Box::pin(direction.last_word(leg)).await;
+        self.clock.poll(cx, self.timer, &now).map(RelayEnd::Ended)
     }
-    bytes.set([up_before + up.moved, down_before + down.moved]);
-    over
+
+    /// Moves all that can be moved, both ways. Returns what the directions wait for.
+    fn move_all(&mut self, cx: &mut Context<'_>) -> Result<[Stands; 2], RelayEnd> {
+        loop {
+            let before = self.up.steps + self.down.steps;
+            let up_stands = self.move_up(cx).map_err(|failed| over(failed, true))?;
+            let down_stands = self.move_down(cx).map_err(|failed| over(failed, false))?;
+            // A step of one direction may be what the other waits for: it may have written an answer, or opened a gate.
+            if self.up.steps + self.down.steps == before {
+                return Ok([up_stands, down_stands]);
+            }
+        }
+    }
+
+    fn move_up(&mut self, cx: &mut Context<'_>) -> Result<Stands, DirectionError> {
+        let limit = W::CLIENT_LIMIT.max(self.client.read_size(self.target));
+        let watch = DirectionWatch { watch: self.watch, hear: W::hear_client, holds: W::holds_client };
+        let polled = self.up.poll(cx, self.client, self.target, &mut self.down.answers, limit, watch);
+        self.count();
+        polled
+    }
+
+    fn move_down(&mut self, cx: &mut Context<'_>) -> Result<Stands, DirectionError> {
+        let limit = W::TARGET_LIMIT.max(self.target.read_size(self.client));
+        let watch = DirectionWatch { watch: self.watch, hear: W::hear_target, holds: |_| false };
+        let polled = self.down.poll(cx, self.target, self.client, &mut self.up.answers, limit, watch);
+        self.count();
+        polled
+    }
+
+    /// Sends the answers that are left to the side whose message has ended the relay.
+    async fn last_word(&mut self, of_client: bool) -> bool {
+        match of_client {
+            true => self.down.last_word(self.client).await,
+            false => self.up.last_word(self.target).await,
+        }
+    }
+
+    /// Notes the octets that were sent so far.
+    fn count(&mut self) {
+        let [up, down] = self.before;
+        self.bytes.set([up + self.up.moved, down + self.down.moved]);
+    }
 }
 
 fn over(failed: DirectionError, of_client: bool) -> RelayEnd {
@@ -266,7 +320,9 @@ impl Direction {
                 Next::NeedMore | Next::Pass(0) | Next::Part(0) => break,
                 Next::Pass(count) => (self.pass, self.inside) = (self.pass + count, false),
                 Next::Part(count) => (self.pass, self.inside) = (self.pass + count, true),
-                Next::Replace { count, pass } => self.replaced = Some(Replaced { count, by: onward, pass }),
+                Next::Replace { count, pass } => {
+                    self.replaced = Some(Box::new(Replaced { count, by: onward, pass }));
+                }
                 Next::End(cut) => self.cut = Some(cut),
             }
             self.steps += 1;
