@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsStream;
 
 use super::client::{Accepted, Client, Facts};
 use crate::ending::{Ending, Responsible, Stage};
@@ -163,8 +162,8 @@ async fn handshake(acceptor: Acceptor, tcp: TcpStream) -> Result<(Stream, Posses
     let limit = if acceptor.asks_for_certificate() { LIMIT_WITH_CERTIFICATE } else { LIMIT };
     let accepted = acceptor.accept(Socket::limited(tcp, limit)).await;
     let (mut tls, possession) = accepted.map_err(|error| failure(&error))?;
-    tls.get_mut().0.unlimited();
-    Ok((Stream::Tls(Box::new(TlsStream::Server(tls))), possession))
+    tls.io_mut().unlimited();
+    Ok((Stream::Tls(Box::new(tls)), possession))
 }
 
 /// Begins TLS on a connection that was in the clear (StartTLS). No octets of it may be buffered. From now on the client

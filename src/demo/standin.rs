@@ -16,9 +16,8 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::io::{Leg, Stream};
+use crate::io::{Leg, Stream, Tls};
 use crate::service::Service;
 use crate::tls::Issued;
 use counter::Counter;
@@ -62,7 +61,7 @@ impl StandIn {
             tls: tls.local_addr()?,
             requests: requests.clone(),
         };
-        let acceptor = acceptor(issued)?;
+        let config = configured(issued)?;
         // Registrars report the transport of a registration, because the certificate check decides it.
         let says = |way: &str| {
             if service.asks_for_certificate() {
@@ -72,7 +71,7 @@ impl StandIn {
             }
         };
         tokio::spawn(serve(plain, None, service, says("plain"), requests.clone()));
-        tokio::spawn(serve(tls, Some(acceptor), service, says("TLS"), requests));
+        tokio::spawn(serve(tls, Some(config), service, says("TLS"), requests));
         Ok(machine)
     }
 
@@ -87,7 +86,7 @@ impl StandIn {
     }
 }
 
-fn acceptor(issued: &Issued) -> io::Result<TlsAcceptor> {
+fn configured(issued: &Issued) -> io::Result<Arc<ServerConfig>> {
     let chain = CertificateDer::pem_slice_iter(issued.cert_pem.as_bytes()).collect::<Result<_, _>>();
     let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes());
     let (Ok(chain), Ok(key)) = (chain, key) else { return Err(io::Error::other("no PEM")) };
@@ -95,12 +94,12 @@ fn acceptor(issued: &Issued) -> io::Result<TlsAcceptor> {
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(io::Error::other)?;
-    Ok(Arc::new(config).into())
+    Ok(Arc::new(config))
 }
 
 async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     service: Service,
     says: String,
     requests: Counter,
@@ -116,13 +115,13 @@ async fn serve(
 /// Serves one connection.
 async fn visit(
     tcp: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
     service: Service,
     says: &str,
     requests: &Counter,
 ) -> io::Result<()> {
     let stream = match &tls {
-        Some(acceptor) => Stream::Tls(Box::new(TlsStream::Server(acceptor.accept(tcp.into()).await?))),
+        Some(config) => Stream::Tls(Box::new(Tls::accept(tcp.into(), Arc::clone(config)).await?)),
         None => Stream::Plain(tcp),
     };
     let leg = Leg::new(stream);

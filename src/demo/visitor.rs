@@ -10,13 +10,12 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, TlsStream};
 use tokio_tungstenite::tungstenite::{ClientRequestBuilder, Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::inspect::Inspect;
 use crate::inspect::http::{Framing, ResponseBody, ResponseInspector, TARGET_HEAD_LIMIT};
-use crate::io::{BUFFER, Leg, Stream};
+use crate::io::{BUFFER, Leg, Stream, Tls};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,8 +54,8 @@ impl Visitor {
     pub(super) async fn start_tls(self, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
         let Stream::Plain(tcp) = self.leg.stream else { return Ok(self) };
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        let tls = TlsConnector::from(config.clone()).connect(name, tcp.into()).await?;
-        Ok(Self { leg: Leg::new(Stream::Tls(Box::new(TlsStream::Client(tls)))) })
+        let tls = Tls::connect(tcp.into(), config.clone(), name).await?;
+        Ok(Self { leg: Leg::new(Stream::Tls(Box::new(tls))) })
     }
 
     /// Sends these bytes and reads one answer.

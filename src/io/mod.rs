@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `socket` | a TCP connection with a limit of bytes to read |
+//! | `tls` | TLS on such a connection, without memory for records while there are none |
 //! | `stream` | a TCP connection with or without TLS, and its socket options |
 //! | `websocket` | a WebSocket on such a stream, read and written as the octets of its messages |
 //! | `buffer` | octets that were read and not forwarded yet |
@@ -22,6 +23,7 @@ mod socket;
 mod stall;
 mod stream;
 mod timer;
+mod tls;
 mod websocket;
 
 pub use buffer::{BUFFER, BULK, Buffer};
@@ -31,4 +33,5 @@ pub use socket::Socket;
 pub use stall::Stall;
 pub use stream::{Peer, Stream};
 pub use timer::Timer;
+pub use tls::Tls;
 pub use websocket::{Came, End, Messages, WebSocket, violation};

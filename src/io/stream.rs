@@ -10,9 +10,8 @@ use rustls_pki_types::CertificateDer;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsStream;
 
-use super::{Buffer, Messages, Socket, WebSocket};
+use super::{Buffer, Messages, Socket, Tls, WebSocket};
 use crate::service::Transport;
 
 /// How long a tunnel may be silent before the kernel sends a keep-alive probe. Routers forget an idle TCP connection
@@ -41,7 +40,7 @@ pub enum Stream {
     /// Bare TCP.
     Plain(TcpStream),
     /// TLS. It is boxed, because its state is much larger than that of the other variants.
-    Tls(Box<TlsStream<Socket>>),
+    Tls(Box<Tls<Socket>>),
     /// A WebSocket over TCP or TLS.
     WebSocket(Box<WebSocket>),
     /// No stream: it was taken for a TLS handshake that has failed.
@@ -199,19 +198,15 @@ impl Stream {
             #[cfg(test)]
             Self::Memory(_) => None,
             Self::WebSocket(socket) => socket.below().peer_certificates(),
-            Self::Tls(tls) => Some(tls.get_ref().1.peer_certificates().unwrap_or_default()),
+            Self::Tls(tls) => Some(tls.session().peer_certificates().unwrap_or_default()),
         }
     }
 
-    /// The error that has ended TLS toward a target. `None`: there is no TLS, or it has not failed.
-    pub fn tls_error(&mut self) -> Option<rustls::Error> {
+    /// The error that has ended TLS. `None`: there is no TLS, or it has not failed.
+    pub fn tls_error(&self) -> Option<rustls::Error> {
         match self {
-            // rustls keeps the error with which a connection has ended, and returns it again.
-            Self::Tls(tls) => match tls.as_mut() {
-                TlsStream::Client(tls) => tls.get_mut().1.process_new_packets().err(),
-                TlsStream::Server(_) => None,
-            },
-            Self::WebSocket(socket) => socket.below_mut().tls_error(),
+            Self::Tls(tls) => tls.error().cloned(),
+            Self::WebSocket(socket) => socket.below().tls_error(),
             _ => None,
         }
     }
@@ -220,7 +215,7 @@ impl Stream {
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(tcp) => Some(tcp),
-            Self::Tls(tls) => Some(tls.get_ref().0.tcp()),
+            Self::Tls(tls) => Some(tls.io().tcp()),
             Self::WebSocket(socket) => socket.below().tcp(),
             Self::Closed => None,
             #[cfg(test)]

@@ -162,12 +162,6 @@ impl WebSocket {
     pub(super) fn below(&self) -> &Stream {
         &self.below
     }
-
-    /// The stream below, to be changed.
-    pub(super) fn below_mut(&mut self) -> &mut Stream {
-        &mut self.below
-    }
-
     /// Sets the code with which it is to be closed, if it is not closed yet.
     pub(super) fn close_with(&mut self, code: u16) {
         self.code = code;

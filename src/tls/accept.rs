@@ -7,12 +7,13 @@
 
 use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::possession::Possession;
+use crate::io::Tls;
 
 tokio::task_local! {
     static HANDSHAKE: Cell<Possession>;
@@ -21,13 +22,13 @@ tokio::task_local! {
 /// Accepts TLS for one service.
 #[derive(Clone)]
 pub struct Acceptor {
-    tls: TlsAcceptor,
+    config: Arc<ServerConfig>,
     asks_for_certificate: bool,
 }
 
 impl Acceptor {
-    pub(super) fn new(tls: TlsAcceptor, asks_for_certificate: bool) -> Self {
-        Self { tls, asks_for_certificate }
+    pub(super) fn new(config: Arc<ServerConfig>, asks_for_certificate: bool) -> Self {
+        Self { config, asks_for_certificate }
     }
 
     /// Whether a client is asked for a certificate. That makes the handshake longer.
@@ -39,13 +40,13 @@ impl Acceptor {
     ///
     /// # Errors
     /// Those of the stream and of rustls.
-    pub async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Possession)>
+    pub async fn accept<S>(&self, stream: S) -> io::Result<(Tls<S>, Possession)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         HANDSHAKE
             .scope(Cell::default(), async {
-                let accepted = self.tls.accept(stream).await?;
+                let accepted = Tls::accept(stream, Arc::clone(&self.config)).await?;
                 Ok((accepted, HANDSHAKE.with(Cell::get)))
             })
             .await

@@ -108,7 +108,7 @@ impl ServerTls {
     /// The acceptor for `service`. `None`: there is no certificate.
     pub fn acceptor(&self, service: Service) -> Option<Acceptor> {
         let config = Arc::clone(&self.acceptors[service]);
-        (!self.certificates.is_empty()).then(|| Acceptor::new(config.into(), service.asks_for_certificate()))
+        (!self.certificates.is_empty()).then(|| Acceptor::new(config, service.asks_for_certificate()))
     }
 
     /// A configuration that shows the certificate with this name only, whatever name a client asks for. It is for

@@ -33,7 +33,7 @@ fn asking(ca: &DevCa) -> Acceptor {
         .with_client_cert_verifier(verifier.allow_unauthenticated().build().unwrap())
         .with_single_cert(vec![issued.der().to_vec().into()], key)
         .unwrap();
-    Acceptor::new(Arc::new(config).into(), false)
+    Acceptor::new(Arc::new(config), false)
 }
 
 #[tokio::test]

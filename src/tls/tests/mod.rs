@@ -138,7 +138,7 @@ async fn handshake(
         stream.read_exact(&mut [0]).await?;
         stream.write_all(b"!").await?;
         stream.flush().await?;
-        Ok(Seen { possession, ..Seen::of(stream.get_ref().1) })
+        Ok(Seen { possession, ..Seen::of(stream.session()) })
     };
     within(async { tokio::join!(client, server) }).await
 }

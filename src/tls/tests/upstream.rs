@@ -61,7 +61,7 @@ fn target(cert_pem: &str, key_pem: &str, version: &'static SupportedProtocolVers
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    Acceptor::new(Arc::new(config).into(), false)
+    Acceptor::new(Arc::new(config), false)
 }
 
 /// Whether a target is accepted, with the error if it is not. TLS 1.2 and 1.3 must agree.

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::cause::Cause;
 use crate::inspect::proxy;
-use crate::io::{Leg, Stream};
+use crate::io::{Leg, Stream, Tls};
 use crate::rules::{Endpoint, ProxyVersion, is_of_this_machine};
 use crate::service::Service;
 use crate::tls::{self, Profile, UpstreamTls};
@@ -72,9 +71,9 @@ pub(in crate::upstream) async fn open(to: Opening<'_>, address: SocketAddr) -> R
         too_late = Cause::TlsTimedOut;
         let name = to.tls.server_name(&to.endpoint.options, &to.endpoint.address, to.host);
         let name = name.ok_or(Cause::NoName)?;
-        let connector = TlsConnector::from(profile.config.clone());
-        let tls = Box::pin(tls::shaken(connector.connect(name, tcp.into()))).await?;
-        Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
+        let connecting = Tls::connect(tcp.into(), profile.config.clone(), name);
+        let tls = Box::pin(tls::shaken(connecting)).await?;
+        Ok(Stream::Tls(Box::new(tls)))
     };
     tokio::time::timeout(to.timeout, opening).await.unwrap_or(Err(too_late))
 }
