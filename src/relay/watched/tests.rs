@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::direction::LAST_WORD;
 use super::*;
 use crate::relay::patience::{AFTER_END, GLANCE, OWED, UNDELIVERED};
 use crate::relay::stage::{SECOND, Stage};
