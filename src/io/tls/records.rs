@@ -166,6 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn the_shelf_has_blocks_of_the_usual_size_and_not_too_many() {
+        let shelved = || SHELVED.with_borrow(Vec::len);
+        let mut large = Records::default();
+        put(&mut large, &[7; BLOCK + 1]);
+        drop(large);
+        assert_eq!(shelved(), 0);
+        let mut many: Vec<Records> = std::iter::repeat_with(Records::default).take(SHELF + 1).collect();
+        many.iter_mut().for_each(|records| put(records, b"one"));
+        drop(many);
+        assert_eq!(shelved(), SHELF);
+        let mut next = Records::default();
+        assert_eq!(next.room(1).len(), BLOCK);
+        assert!(next.is_empty() && shelved() == SHELF - 1);
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut records = Records::default();
         let most = vec![7; MOST];

@@ -219,6 +219,26 @@ async fn an_end_is_orderly_only_with_close_notify() {
     }
 }
 
+/// The reader had no room for more than the first record. A write processes the others, and the end behind them.
+#[tokio::test]
+async fn what_a_write_finds_is_kept_for_the_reader() {
+    for version in VERSIONS {
+        let (mut ours, mut theirs) = server(version, 64 * 1024).await;
+        for record in [b"one", b"two"] {
+            theirs.write_all(record).await.unwrap();
+            theirs.flush().await.unwrap();
+        }
+        theirs.shutdown().await.unwrap();
+        let mut got = [0; 3];
+        within(ours.read_exact(&mut got)).await.unwrap();
+        assert_eq!(&got, b"one");
+        ours.write_all(b"answer").await.unwrap();
+        within(ours.read_exact(&mut got)).await.unwrap();
+        assert_eq!(&got, b"two");
+        assert_eq!(within(ours.read(&mut got)).await.unwrap(), 0, "this is an orderly end");
+    }
+}
+
 /// A false record after a good one.
 #[tokio::test]
 async fn a_violation_ends_the_connection_after_what_came_before_it() {
