@@ -37,7 +37,7 @@
 //! | [`stats`] | counters, live connections, the newest decisions, targets, an hour of history | decisions of its own |
 //! | [`upstream`] | DNS, dialling, kept connections, the health of targets | whether a client may go there |
 //! | [`state`] | the snapshot, what all workers share, what is kept on disk | decisions, sockets |
-//! | [`io`] | streams, buffers, timers | protocols |
+//! | [`io`] | streams with and without TLS, buffers, the clock, timers | certificates, protocols above TLS |
 //! | [`files`] | reading what others have put there, without waiting for it; writing our own so that nothing is lost | what stands in it |
 //! | [`accounts`] | users and groups of this machine | what they may |
 //! | [`demo`] | stand-in PBXs and the walk | a server of its own |

@@ -31,7 +31,7 @@ pub(crate) struct Baseline {
 pub(crate) enum Verdict {
     /// The ratio is within the limit, whether it is better or worse.
     Within(f64),
-    /// The row needs less than the limit allows to vary. The baseline should be written anew.
+    /// The row needs over 3 % less. The baseline should be written anew, so that a later loss of this gain is noticed.
     Better(f64),
     /// A regression.
     Worse(f64),

@@ -131,7 +131,7 @@ fn compare(options: &Options) -> Result<(), Failure> {
         }
         _ => "Everything on one core".to_owned(),
     };
-    println!("\n{}", table::preface(&options.peers, &cores, options.rounds));
+    println!("\n{}", table::notes(&options.peers, &cores, options.rounds));
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use crate::process::output;
 use crate::programs::Programs;
 use crate::rows::{Budget, Row, Unit};
 
-/// The lines above the table: date, machine, versions, method.
-pub(crate) fn preface(peers: &Programs, cores: &str, rounds: usize) -> String {
+/// The lines below the table: date, machine, versions, method.
+pub(crate) fn notes(peers: &Programs, cores: &str, rounds: usize) -> String {
     let said = |command: &[&str]| output(command).unwrap_or_default().trim().to_owned();
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

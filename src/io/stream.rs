@@ -152,7 +152,8 @@ impl Stream {
     }
 
     /// Whether there is something to read, or the end of the peer's side: the kernel has reported it, and it was not
-    /// read yet. This asks no system call, so it is the state at the task's last turn.
+    /// read yet. This makes no system call, so it is what the kernel had
+    /// reported before the task's turn.
     pub fn is_readable(&self) -> bool {
         #[cfg(test)]
         if let Self::Memory(memory) = self {

@@ -1,13 +1,18 @@
 //! TLS over a stream, by rustls's unbuffered interface.
 //!
-//! rustls does all of TLS: handshake, records, keys and alerts. Here is what it leaves to its caller: the memory for
-//! records, and when it is read from and written to. tokio-rustls does the same with rustls's buffered interface. That
-//! keeps 4 KiB for each idle connection, and reads 4 KiB at a time, which makes five system calls of a record. An idle
-//! connection has no buffer here, and a record is read with one call (decision 18). tokio-rustls remains where that does
-//! not matter: on the administration's port, for `portward cert show`, and in the demo.
+//! rustls does all of TLS: handshake, records, keys and alerts. It leaves two things to its caller, and they are done here:
+//! keeping the memory for records, and reading and writing the stream. The crate tokio-rustls does the same with rustls's
+//! buffered interface. That interface keeps 4 KiB for each idle connection. It also reads 4 KiB at a time, so the longest
+//! record needs five system calls. Here an idle connection has no buffer, and one call reads a whole record (decision 18).
+//! tokio-rustls remains where neither matters: on the port for administration and for `portward cert show`.
 //!
-//! Records that a handshake leaves behind, such as session tickets, are sent with the first octets that follow. If none
-//! follow, they are sent before the first read that has to wait.
+//! The last messages of a handshake, such as session tickets, are sent with the first octets that follow. If none follow,
+//! they are sent before the first read that has to wait.
+//!
+//! | file | content |
+//! |---|---|
+//! | `session` | one side of TLS: records in, records and octets out, without I/O |
+//! | `records` | the memory for records |
 
 mod records;
 mod session;
@@ -59,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tls<S> {
     pub async fn accept(io: S, config: Arc<ServerConfig>) -> io::Result<Self> {
         let server = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
         let mut tls = Self::shake(io, Session::Server(server)).await?;
-        // In TLS 1.2 the server has the last word of a handshake. In TLS 1.3 only tickets may be left.
+        // In TLS 1.2 the server sends the last message of a handshake. In TLS 1.3 only tickets may be left.
         if tls.session.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
             poll_fn(|cx| tls.poll_send(cx)).await?;
         }
@@ -239,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tls<S> {
                 let eof = "the peer has ended the connection without close_notify";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, eof)));
             }
-            // The peer may wait for these before it sends more. If it takes nothing, that is no reason not to read.
+            // The peer may wait for these records before it sends more. It is read even if they cannot be sent now.
             let _ = this.poll_send(cx);
             ready!(this.poll_receive(cx))?;
         }

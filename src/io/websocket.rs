@@ -162,6 +162,7 @@ impl WebSocket {
     pub(super) fn below(&self) -> &Stream {
         &self.below
     }
+
     /// Sets the code with which it is to be closed, if it is not closed yet.
     pub(super) fn close_with(&mut self, code: u16) {
         self.code = code;

@@ -1,8 +1,8 @@
 //! TLS on both legs (contract sections 4 and 5): the certificate for a client, the verdict on the client's own, the
 //! verdict on a target's, the certificate for a target, and development certificates.
 //!
-//! It reads files and builds rustls configurations. Only `probe` opens a connection. TLS decides about no route: SNI
-//! chooses a certificate and nothing else.
+//! It reads files and builds rustls configurations. Only `probe` opens a connection. Records are read and written by
+//! [`crate::io::Tls`]. TLS decides about no route: SNI chooses a certificate and nothing else.
 //!
 //! | files | what is in them |
 //! |---|---|

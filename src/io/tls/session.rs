@@ -13,7 +13,8 @@ use rustls::unbuffered::{
 
 use super::records::Records;
 
-/// What records are longer than their content: header, nonce, content type and tag. A key update may come before them.
+/// By how much records are longer than their content: header, nonce, content type and tag, and perhaps the record of a key
+/// update before them.
 const EXPANSION: usize = 128;
 
 /// A client or a server. Both have the same states.
@@ -177,7 +178,7 @@ fn advance<S: Side>(
                 taken
             }
             Ok(ConnectionState::EncodeTlsData(message)) => encode(message, outgoing).map(|()| None),
-            // The records are in `outgoing`, from which they are sent once.
+            // The records are in `outgoing` already, and are sent from there.
             Ok(ConnectionState::TransmitTlsData(records)) => {
                 records.done();
                 Ok(None)
