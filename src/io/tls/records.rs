@@ -10,6 +10,9 @@ const BLOCK: usize = RECORD + 2 * 1024;
 /// longer than 64 KiB.
 const MOST: usize = 72 * 1024;
 
+/// By how much a block grows. A handshake that stands still has hardly more memory than octets.
+const STEP: usize = 8 * 1024;
+
 /// How many blocks a thread keeps for later: 5 MiB at most.
 const SHELF: usize = 256;
 
@@ -79,7 +82,9 @@ impl Records {
         }
         let wanted = block.end + least;
         if block.bytes.len() < wanted && wanted <= MOST {
-            let more = wanted.max(2 * block.bytes.len()).min(MOST);
+            let more = wanted.max(block.bytes.len() + STEP).min(MOST);
+            // Without this line a vector at least doubles its memory.
+            block.bytes.reserve_exact(more - block.bytes.len());
             block.bytes.resize(more, 0);
         }
         let room = block.bytes.get_mut(block.end..).unwrap_or_default();
@@ -179,6 +184,16 @@ mod tests {
         let mut next = Records::default();
         assert_eq!(next.room(1).len(), BLOCK);
         assert!(next.is_empty() && shelved() == SHELF - 1);
+    }
+
+    #[test]
+    fn a_long_handshake_message_has_little_more_memory_than_octets() {
+        let mut records = Records::default();
+        for octets in 1..=48 {
+            put(&mut records, &[7; 1024]);
+            let memory = records.0.as_ref().map_or(0, |block| block.bytes.capacity());
+            assert!(memory <= BLOCK.max(octets * 1024 + STEP), "{octets} KiB take {memory}");
+        }
     }
 
     #[test]
