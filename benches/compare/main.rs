@@ -58,7 +58,9 @@ fn main() -> ExitCode {
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("compare: {failure}");
+            // The name of the script that was called.
+            let is_counting = std::env::args().any(|argument| argument == "--instructions");
+            eprintln!("{}: {failure}", if is_counting { "instructions" } else { "compare" });
             ExitCode::FAILURE
         }
     }
