@@ -82,7 +82,7 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
     // In boxes of their own: the memory of the protocol and of its decision is freed when the relay begins.
     let protocol = Box::new(protocol);
     async move {
-        let End { ending, answered } = match Box::pin(begin(&mut client, *protocol)).await {
+        let End { ending, answered } = match Box::pin(begin(&mut client, protocol)).await {
             Ok(linked) => relay::<P>(&mut client, linked).await,
             Err(end) => end,
         };
@@ -98,7 +98,8 @@ pub(super) fn serve<P: Protocol>(mut client: Client, protocol: P) -> impl Future
 ///
 /// # Errors
 /// How the connection ended instead. Its line is written.
-async fn begin<P: Protocol>(client: &mut Client, mut protocol: P) -> Result<Box<Linked<P::Watch>>, End> {
+async fn begin<P: Protocol>(client: &mut Client, protocol: Box<P>) -> Result<Box<Linked<P::Watch>>, End> {
+    let mut protocol = *protocol;
     let shared = client.worker.shared.clone();
     let mut back = Vec::new();
     if let Err(ending) = greet(client, &protocol, &mut back).await {

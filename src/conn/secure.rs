@@ -71,7 +71,8 @@ pub(super) async fn secure(accepted: Accepted, worker: &Arc<Worker>) -> Result<C
             let Some(acceptor) = snapshot.server_tls.acceptor(facts.service) else {
                 return Err((facts, ended(Responsible::Ourselves, Reason::TlsFailed)));
             };
-            let secured = in_place(&mut place, tls(tcp, acceptor, deadline)).await;
+            // In a box of its own: a plain connection needs no memory for a handshake.
+            let secured = in_place(&mut place, Box::pin(tls(tcp, acceptor, deadline))).await;
             count(worker, &facts, secured.as_ref().err().copied());
             match secured {
                 Ok(secured) => secured,
