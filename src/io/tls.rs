@@ -311,4 +311,6 @@ impl<S: std::fmt::Debug> std::fmt::Debug for Tls<S> {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -13,10 +13,10 @@ use super::*;
 use crate::tls::{DevCa, provider};
 
 const NAME: &str = "pbx.example.net";
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+pub(super) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
 /// The configurations of a client and of a server that it trusts.
-fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
+pub(super) fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
     let ca = DevCa::new().unwrap();
     let issued = ca.server(&[NAME]).unwrap();
     let chain = CertificateDer::pem_slice_iter(issued.cert_pem.as_bytes()).collect::<Result<_, _>>().unwrap();
@@ -37,7 +37,7 @@ fn configs(version: &'static SupportedProtocolVersion) -> (Arc<ClientConfig>, Ar
     (Arc::new(client), Arc::new(server))
 }
 
-fn name() -> ServerName<'static> {
+pub(super) fn name() -> ServerName<'static> {
     ServerName::try_from(NAME).unwrap()
 }
 
