@@ -288,11 +288,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tls<S> {
         if !this.closed {
             this.closed = true;
             let plain = &mut this.plain;
-            if this.error.is_none()
-                && let Ok(progress) =
-                    this.session.close(&mut this.records, &mut |content| plain.extend(content))
-            {
-                this.ended |= progress == Progress::Ended;
+            if this.error.is_none() {
+                match this.session.close(&mut this.records, &mut |content| plain.extend(content)) {
+                    Ok(progress) => this.ended |= progress == Progress::Ended,
+                    // The alert takes the place of close_notify.
+                    Err(error) => drop(this.fail(cx, error)),
+                }
             }
         }
         ready!(this.poll_send(cx))?;
