@@ -68,3 +68,22 @@ fn item_25_octets_behind_the_last_request_do_not_cost_the_answer() {
         }
     });
 }
+
+/// A client of TLS may end its own side alone, with close_notify (RFC 8446 section 6.1). These octets come after its last
+/// request, and it still waits for the answer.
+#[test]
+fn item_25_a_late_close_notify_does_not_cost_the_answer() {
+    const LENGTH: usize = 1_500_000;
+    within(60, || {
+        let target = target(LENGTH);
+        let portward = start(&target);
+        let request = format!("GET /a HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n");
+        let mut client = Wire::tls(portward.https, NAME);
+        client.send(&request);
+        // The whole answer is in the kernel's memory by now, and nothing of it was read.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        client.finish();
+        assert_eq!(client.head().status(), 200);
+        assert_eq!(client.rest().len(), LENGTH);
+    });
+}

@@ -169,3 +169,68 @@ proptest! {
         is_plain(&pieces.concat());
     }
 }
+
+/// Statements that are right, of every plain form and of some others, with blanks, comments and ends of lines anywhere.
+/// A few octets of the text are then changed.
+fn statement() -> impl Strategy<Value = String> {
+    let name = "[a-cA1_-]{1,2}";
+    let quoted = prop::string::string_regex("\"[a-c.# =\\[\\]{},'ü\u{80}\u{2028}\t]{0,4}\"").unwrap().boxed();
+    let blank = prop::sample::select(vec!["", "", " ", "\t "]);
+    let scalar = prop_oneof![
+        quoted.clone(),
+        "[0-9]{1,20}",
+        "(true|false|inf|nan|0b1|0o7|0xf|1e3|-0|\\+1|1_0|07:32:00|1979-05-27 07:32:00Z|''|'a'|\"\"\"\"\"\")",
+    ];
+    let value = scalar.prop_recursive(10, 24, 4, move |inner| {
+        let gap = prop::sample::select(vec!["", " ", "\n", "\r\n", " # x, ] }\n", "\t"]);
+        let pairs =
+            prop::collection::vec(("[a-d]", prop::sample::select(vec!["", " "]), inner.clone()), 0..4);
+        prop_oneof![
+            (prop::collection::vec((gap.clone(), inner, gap.clone()), 0..4), prop::bool::ANY, gap).prop_map(
+                |(list, comma, gap)| {
+                    let list: Vec<_> = list.into_iter().map(|(a, v, b)| format!("{a}{v}{b}")).collect();
+                    let end = if comma && !list.is_empty() { "," } else { "" };
+                    format!("[{}{end}{gap}]", list.join(","))
+                }
+            ),
+            pairs.prop_map(|pairs| {
+                let pairs: Vec<_> =
+                    pairs.into_iter().map(|(k, b, v)| format!("{b}{k}{b}={b}{v}{b}")).collect();
+                format!("{{{}}}", pairs.join(","))
+            }),
+        ]
+    });
+    let key = prop_oneof![8 => name.prop_map(|n| n), 1 => quoted.clone(), 1 => "[a-c]\\.[a-c]"];
+    let below = prop_oneof![name.prop_map(|n| n), quoted];
+    let end = prop::sample::select(vec!["\n", "\r\n", " # [x]\n", "\n\n", "\t#\t\u{85}\r\n"]);
+    let body = prop_oneof![
+        6 => (key, blank.clone(), value).prop_map(|(k, b, v)| format!("{b}{k}{b}={b}{v}")),
+        1 => name.prop_map(|n| format!("[[{n}]]")),
+        1 => name.prop_map(|n| format!("[{n}]")),
+        2 => ("[a-c]", below).prop_map(|(n, b)| format!("[{n}.{b}]")),
+    ];
+    (blank, body, end).prop_map(|(blank, body, end)| format!("{blank}{body}{end}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn issue_25_the_two_readers_agree_about_right_texts(
+        statements in prop::collection::vec(statement(), 0..8),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\"#[]{}=,.\n\r\t \\01a-'e_".to_vec())), 0..3),
+    ) {
+        let text = statements.concat();
+        is_plain(&text);
+        let mut octets = text.into_bytes();
+        for (at, to) in changes {
+            if !octets.is_empty() {
+                let at = at.index(octets.len());
+                octets[at] = to;
+            }
+        }
+        if let Ok(text) = String::from_utf8(octets) {
+            is_plain(&text);
+        }
+    }
+}
