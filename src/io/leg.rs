@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 
 use super::{BUFFER, BULK, Buffer, Stream};
+use crate::service::Transport;
 
 /// How long, and up to how many bytes, a closing connection is read, so that the last answer is not lost by a reset
 /// (RFC 9112 §9.6).
@@ -119,8 +120,11 @@ impl Leg {
     ///
     /// The kernel answers unread octets with a reset, which can destroy the last answer. So this is [`Leg::close`] if
     /// the kernel has reported that there is something to read. A peer that sends octets even later contradicts itself.
+    /// By TLS a peer that sends no more content may still send its close_notify (RFC 8446 section 6.1), so there it is
+    /// [`Leg::close`], too, until that has come.
     pub async fn close_at_once(mut self) {
-        if !self.ended && self.stream.is_readable() {
+        let may_send = self.stream.transport() == Transport::Tls || self.stream.is_readable();
+        if !self.ended && may_send {
             return self.close().await;
         }
         // A TCP connection ends when it is dropped. TLS has a last message of its own (close_notify).
