@@ -78,7 +78,7 @@ async fn a_violation_found_while_closing_is_kept() {
     }
 }
 
-/// As many key updates as rustls allows, each with a request for an answer, again and again, and nobody reads.
+/// The peer sends as many key updates as rustls allows. Each of them requests an answer, and the peer reads none.
 #[tokio::test]
 async fn key_updates_cost_no_memory() {
     let (mut ours, mut peer, mut far) = shaken(&TLS13, true, 1 << 20).await;
