@@ -1,6 +1,6 @@
 //! The options of the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, PathBuf};
 
 use crate::Failure;
 use crate::counting::Counting;
@@ -39,7 +39,8 @@ impl Options {
                 "--bench" => {}
                 "--quick" => options.quick = true,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.clamp(1, 100),
-                "--peers" => options.peers = Programs::of_folder(Path::new(&value()?)),
+                // The peers are started elsewhere, so the path must not depend on this folder.
+                "--peers" => options.peers = Programs::of_folder(&path::absolute(value()?)?),
                 "--portward" => options.portward = value()?,
                 "--only" => counting.only.push(value()?),
                 "--instructions" => counts = true,
