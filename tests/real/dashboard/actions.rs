@@ -237,6 +237,30 @@ fn the_rules_are_reloaded_and_a_broken_file_changes_nothing() {
     });
 }
 
+/// A question that waits for another opens in the same moment in which that one is closed.
+#[test]
+fn questions_are_asked_one_after_the_other() {
+    within(60, || {
+        let busy = Busy::start();
+        let desk = Desk::open(&busy);
+        desk.run(
+            "(async () => {
+                const { ask, show } = await import('/dashboard/ask.js');
+                window.answers = [];
+                ask({ title: 'First?', text: [], yes: 'Yes' }).then((answer) => window.answers.push(answer));
+                ask({ title: 'Second?', text: [], yes: 'Yes' }).then((answer) => window.answers.push(answer));
+                show({ title: 'Third', content: [] }).then((answer) => window.answers.push(answer));
+            })()",
+        );
+        desk.answers("First", true);
+        desk.answers("Second", false);
+        desk.answers("Third", false);
+        assert_eq!(desk.run("window.answers"), json!([true, false, false]));
+        assert_eq!(desk.run("document.querySelector('#ask').open"), false);
+        desk.is_well();
+    });
+}
+
 #[test]
 fn what_is_wrong_stands_first() {
     within(60, || {

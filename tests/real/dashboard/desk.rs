@@ -88,14 +88,21 @@ impl Desk {
         self.click(&format!("{}?.querySelector({})", row(table, texts), json!(button)));
     }
 
-    /// Waits for the question with this title, and answers it.
+    /// Waits for the question with this title, answers it, and waits until the dialog was closed. The next question may
+    /// open at once, so the dialog's `close` event is awaited and not its state.
     pub fn answers(&self, title: &str, yes: bool) {
         self.until(&format!(
-            "document.querySelector('#ask').open && document.querySelector('#ask-title').textContent.includes({})",
+            "(() => {{
+                const dialog = document.querySelector('#ask');
+                if (!dialog.open || !document.querySelector('#ask-title').textContent.includes({})) return false;
+                window.wasAnswered = false;
+                dialog.addEventListener('close', () => {{ window.wasAnswered = true; }}, {{ once: true }});
+                return true;
+            }})()",
             json!(title)
         ));
         self.click(&one(if yes { "#ask-yes" } else { "#ask-no" }));
-        self.until("!document.querySelector('#ask').open");
+        self.until("window.wasAnswered");
     }
 
     /// Waits until the page shows this message.
