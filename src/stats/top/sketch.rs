@@ -29,6 +29,17 @@ pub(super) struct Sketch<K> {
     slot: u32,
     /// The place that was counted last. The next request often comes from the same client, for the same host.
     last: usize,
+    /// Where the search for a place with the least count goes on.
+    least: Least,
+}
+
+/// How far the search for places with the least count has come. Counts only grow within a slot, so the places that the
+/// search has passed stay above that count. In a flood of new keys each count is looked at once a round, not once a key.
+#[derive(Debug, Default)]
+struct Least {
+    count: u32,
+    /// Every place before this one is above `count`, and no place is below it.
+    from: usize,
 }
 
 #[derive(Debug)]
@@ -55,7 +66,30 @@ pub(super) struct Read<'a, K> {
 
 impl<K> Default for Sketch<K> {
     fn default() -> Self {
-        Self { index: HashTable::new(), totals: Vec::new(), entries: Vec::new(), slot: 0, last: 0 }
+        Self {
+            index: HashTable::new(),
+            totals: Vec::new(),
+            entries: Vec::new(),
+            slot: 0,
+            last: 0,
+            least: Least::default(),
+        }
+    }
+}
+
+impl Least {
+    /// A place with the least count, and that count. The caller raises the count of the place.
+    fn take(&mut self, totals: &[u32]) -> (usize, u32) {
+        let find = |this: &Self| {
+            let rest = totals.get(this.from..).unwrap_or_default();
+            rest.iter().position(|total| *total == this.count).map(|at| this.from + at)
+        };
+        let at = find(self).unwrap_or_else(|| {
+            *self = Self { count: totals.iter().copied().min().unwrap_or_default(), from: 0 };
+            find(self).unwrap_or_default()
+        });
+        self.from = at + 1;
+        (at, self.count)
     }
 }
 
@@ -123,8 +157,7 @@ impl<K> Sketch<K> {
             }
             self.entries.len() - 1
         } else {
-            let least = self.totals.iter().copied().min().unwrap_or_default();
-            let at = self.totals.iter().position(|total| *total == least).unwrap_or_default();
+            let (at, least) = self.least.take(&self.totals);
             if let Some(entry) = self.entries.get_mut(at) {
                 let number = |known: &u16| usize::from(*known) == at;
                 if let Ok(known) = self.index.find_entry(entry.hash, number) {
@@ -163,6 +196,7 @@ impl<K> Sketch<K> {
             }
         }
         self.slot = slot;
+        self.least = Least::default();
     }
 
     /// The counts of the window that ends with this slot.
@@ -226,6 +260,30 @@ mod tests {
             let taken = sketch.index.allocation_size();
             (0..5_000).for_each(|number| count(&mut sketch, first + 1_000 + number, 0));
             assert_eq!(sketch.index.allocation_size(), taken, "keys from {first} on");
+        }
+    }
+
+    /// A new key takes a place with the least count, whatever was counted before, also after the window has advanced.
+    #[test]
+    fn a_new_key_takes_a_place_with_the_least_count() {
+        let mut sketch = Sketch::default();
+        let mut random = 1_u64;
+        for number in 0..60_000_u32 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let slot = number / 2_500;
+            if slot > sketch.slot {
+                sketch.move_on(slot);
+            }
+            let key = (random >> 40) as u32 % 400;
+            let key = if random >> 63 == 0 { key % 100 } else { key };
+            let before: Vec<_> = sketch.totals.clone();
+            let is_known = sketch.entries.iter().any(|entry| entry.key == Some(key));
+            count(&mut sketch, key, slot);
+            if !is_known && before.len() == ENTRIES {
+                let least = before.iter().copied().min();
+                assert_eq!(before.get(sketch.last).copied(), least, "key {key}, number {number}");
+                assert_eq!(sketch.totals.get(sketch.last).copied(), least.map(|least| least + 1));
+            }
         }
     }
 
