@@ -377,6 +377,6 @@ fn sources_and_files_stay_with_the_rules() {
     def.http[0].source = at(7);
     let table = table(def);
     let found = only(&table).http_rules().next().unwrap();
-    assert_eq!((table.file(found.source).to_str(), found.source.line), (Some("rules.toml"), 7));
+    assert_eq!((table.file(found.source()).to_str(), found.source().line), (Some("rules.toml"), 7));
     assert_eq!(only(&table).source(), at(1));
 }

@@ -14,10 +14,10 @@ use crate::inspect::http::{Inspector, Request, put_target};
 use crate::reason::Reason;
 use crate::route::challenge::{FOLDER, challenge};
 use crate::route::http::{Ask, Connection, Exchange, Forwarding, Routed, Then, To, route};
+use crate::rules::Table;
 use crate::rules::decide::{Cause, Refusal, Scratch};
 use crate::rules::name::{normalise, split_host_port};
 use crate::rules::path::request_path;
-use crate::rules::{HttpMatch, Table};
 use crate::service::Service;
 
 /// Explains an HTTP question.
@@ -91,11 +91,11 @@ fn by_rules(grounds: &Grounds<'_>, url: &Url, ask: &Ask<'_>, client: Option<IpAd
         Then::Exchange(exchange) => self::exchange(grounds, &exchange, ask),
         Then::Refuse(refused) => rejected(table, &refused.refusal, ask),
     };
-    let rule = rule.map(|HttpMatch { path, default, preset, source, .. }| Rule::Path {
-        path: path.to_owned(),
-        default,
-        preset: preset.map(str::to_owned),
-        at: RuleLocation::of(table, source),
+    let rule = rule.map(|rule| Rule::Path {
+        path: rule.path.to_owned(),
+        default: rule.default,
+        preset: rule.preset.map(str::to_owned),
+        at: RuleLocation::of(table, rule.source()),
     });
     let host = host.map(|host| HostAt::of(table, host));
     Explanation { host, rule, treated, ..Explanation::of(url, verdict) }

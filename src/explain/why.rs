@@ -232,7 +232,7 @@ impl Why {
         let near = near.map(|rule| NearPath {
             path: if rule.default { "/".to_owned() } else { rule.path.to_owned() },
             preset: rule.preset.map(str::to_owned),
-            at: RuleLocation::of(table, rule.source),
+            at: RuleLocation::of(table, rule.source()),
             but: NoMatch::of(&rule, asked),
         });
         Self::NoPath { host: host.name().to_owned(), paths: host.http_rules().count(), near }

@@ -14,7 +14,7 @@ use hashbrown::hash_table::Entry as TableEntry;
 use smallvec::SmallVec;
 
 use super::path::rule_path;
-use super::paths::{NONE, PathEntry, PathSet, PathStore, Text, index};
+use super::paths::{NONE, NewPath, PathEntry, PathSet, PathStore, Text, index};
 use super::segments::{SegmentTree, Step};
 use super::table::{Alias, Entry, Slot, aliases_of, key};
 use super::tenants::{Tenant, Tenants};
@@ -24,7 +24,7 @@ use crate::service::{PerService, Service, ServiceSet};
 
 mod shared;
 
-use self::shared::{Interned, Presets};
+use self::shared::{Interned, OwnSets, Presets};
 
 /// A name that is defined twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,7 @@ impl fmt::Debug for Builder {
 pub struct Builder {
     table: Table,
     endpoints: Interned,
+    own_sets: OwnSets,
     presets: Presets,
     client_trust: HashMap<Arc<Path>, usize, RandomState>,
     /// Room for a path in its compared form.
@@ -95,7 +96,7 @@ impl Builder {
         let at = index(self.table.hosts.len());
         let name = self.add_names(at, &host.name, &host.aliases)?;
         let endpoints = host.endpoints.map_or(NONE, |list| self.endpoints.intern(&mut self.table, list).0);
-        let own_paths = self.add_paths(host.http);
+        let own_paths = self.add_paths(host.http, endpoints);
         let OwnPaths { set: own, default, .. } = own_paths;
         let (preset, preset_empty) = match endpoints {
             NONE => (PathSet::default(), false),
@@ -111,7 +112,7 @@ impl Builder {
         let (tenant, is_alive) = tenant.map_or((NONE, true), |tenant| (tenant.number(), tenant.is_alive()));
         let entry = Entry {
             name,
-            source: host.name.source,
+            source: self.table.add_sources([host.name.source]),
             first_rule,
             ruled,
             endpoints,
@@ -147,6 +148,7 @@ impl Builder {
         table.hosts.shrink_to_fit();
         table.aliases.shrink_to_fit();
         table.paths.shrink();
+        table.sources.shrink_to_fit();
         table.rules.shrink_to_fit();
         table.endpoints.shrink_to_fit();
         table.treatments.shrink_to_fit();
@@ -192,7 +194,7 @@ impl Builder {
     /// Enters one name. `Err`: the name is taken, and this is the place of its first definition. `own` is the place of
     /// this host's primary name.
     fn enter(&mut self, name: Text, host: u32, own: Source) -> Result<(), Source> {
-        let Table { hasher, slots, names, hosts, aliases, .. } = &mut self.table;
+        let Table { hasher, slots, names, hosts, aliases, sources, .. } = &mut self.table;
         let key = key(name, names);
         let text = key.of(names).unwrap_or_default();
         let same = |slot: &Slot| slot.key.of(names) == Some(text);
@@ -205,14 +207,16 @@ impl Builder {
             TableEntry::Occupied(taken) => {
                 let other = taken.get().host;
                 let alias = aliases_of(aliases, other).find(|alias| name.of(names) == alias.name.of(names));
-                let primary = || usize::try_from(other).ok().and_then(|at| hosts.get(at)).map(|h| h.source);
+                let host = || usize::try_from(other).ok().and_then(|at| hosts.get(at));
+                let primary = || sources.get(usize::try_from(host()?.source).ok()?).copied();
                 Err(alias.map(|alias| alias.source).or_else(primary).unwrap_or(own))
             }
         }
     }
 
-    /// Adds the host's own paths, and its default.
-    fn add_paths(&mut self, rules: Vec<HttpRule>) -> OwnPaths {
+    /// Adds the host's own paths, and its default. `target` is the host's own target.
+    fn add_paths(&mut self, rules: Vec<HttpRule>, target: u32) -> OwnPaths {
+        let before = self.table.paths.size();
         let (mut own, mut default) = (Vec::with_capacity(rules.len()), None);
         let (mut in_whole, mut shortest_login) = (false, None);
         for rule in rules.into_iter().filter(|rule| has_port(rule.target.ports)) {
@@ -221,7 +225,10 @@ impl Builder {
             // exchange has no target.
             let exchanges = rule.treatment.as_ref().is_some_and(|treatment| treatment.exchange.is_some());
             if !entry.captures || exchanges || !rule.target.endpoints.is_empty() {
-                entry.endpoints = self.endpoints.intern(&mut self.table, rule.target.endpoints).0;
+                let (endpoints, _) = self.endpoints.intern(&mut self.table, rule.target.endpoints);
+                // Hosts whose rules differ only in their target share these rules.
+                let is_hosts = endpoints == target && !entry.captures;
+                entry.endpoints = if is_hosts { NONE } else { endpoints };
             }
             entry.redirect_https = rule.redirect_https;
             in_whole |= entry.captures;
@@ -234,24 +241,26 @@ impl Builder {
                 }
                 entry.treatment = self.add_treatment(treatment);
             }
+            let path = NewPath { entry, source: rule.source };
             if !entry.default {
-                own.push(entry);
+                own.push(path);
             } else if default.is_none() {
-                default = Some(entry);
+                default = Some(path);
             }
         }
-        let set = self.table.paths.add_set(own);
+        self.table.paths.arrange(&mut own);
+        own.extend(default);
+        let all = self.own_sets.intern(&mut self.table, &own, before);
+        let set = if default.is_some() { all.without_last() } else { all };
         let demands_login = shortest_login.is_some();
         let heads_up_to = if in_whole { shortest_login.unwrap_or(usize::MAX) } else { usize::MAX };
-        let default = default.map(|default| self.table.paths.add_single(default)).is_some();
-        OwnPaths { set, default, in_whole, demands_login, heads_up_to }
+        OwnPaths { set, default: default.is_some(), in_whole, demands_login, heads_up_to }
     }
 
     /// A path in compared form. `None`: no request can have this path.
     fn path_entry(&mut self, rule: &HttpRule) -> Option<PathEntry> {
         let Self { table, scratch, .. } = self;
-        let (ports, source) = (rule.target.ports, rule.source);
-        let mut entry = |text: &str| PathEntry::new(text, &mut table.paths.blob, ports, source);
+        let mut entry = |text: &str| PathEntry::new(text, &mut table.paths.blob, rule.target.ports);
         let mut entry = match &rule.path {
             PathPattern::Default => entry("/"),
             PathPattern::Head(text) => entry(str::from_utf8(rule_path(text, scratch).ok()?).ok()?),

@@ -3,6 +3,9 @@
 //! All paths of a table stand in one array, each set sorted. Each path has a link to the longest other path of its set
 //! that is a head of it. The longest match is found by one binary search and a walk along the links, whatever the size
 //! of the set.
+//!
+//! Hosts with equal rules share a set. So a path does not know where its rule stands in the files: each host has the
+//! places of its own rules ([`PathSet::source_of`]).
 
 use super::path::RequestPath;
 use super::{Ports, Source};
@@ -60,8 +63,6 @@ pub(super) struct PathEntry {
     pub(super) preset: u32,
     /// What the rule demands and changes, if anything.
     pub(super) treatment: u32,
-    /// Where the rule stands in the files.
-    pub(super) source: Source,
     /// The ports of the target.
     pub(super) ports: Ports,
     /// Plain requests are redirected.
@@ -76,14 +77,13 @@ pub(super) struct PathEntry {
 
 impl PathEntry {
     /// A path that is in no set yet.
-    pub(super) fn new(text: &str, blob: &mut String, ports: Ports, source: Source) -> Self {
+    pub(super) fn new(text: &str, blob: &mut String, ports: Ports) -> Self {
         Self {
             text: Text::push(blob, text),
             parent: NONE,
             endpoints: NONE,
             preset: NONE,
             treatment: NONE,
-            source,
             ports,
             redirect_https: false,
             default: false,
@@ -93,17 +93,44 @@ impl PathEntry {
     }
 }
 
-/// A set of paths: a range of [`PathStore`].
+/// A path that is in no set yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewPath {
+    pub(super) entry: PathEntry,
+    /// Where its rule stands in the files.
+    pub(super) source: Source,
+}
+
+/// The paths of a host or of its presets: a range of [`PathStore`], and where the rules of these paths stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct PathSet {
     start: u32,
     len: u32,
+    /// Where the places of the rules begin in [`Table::sources`](super::Table).
+    sources: u32,
 }
 
 impl PathSet {
     /// How many paths.
     pub(super) fn len(self) -> usize {
         usize::try_from(self.len).unwrap_or(0)
+    }
+
+    /// The set without its last path.
+    pub(super) fn without_last(self) -> Self {
+        Self { len: self.len.saturating_sub(1), ..self }
+    }
+
+    /// The same paths, of rules whose places begin at `sources`.
+    pub(super) fn with_sources(self, sources: u32) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// Where the place of the path with the index `at` is in [`Table::sources`](super::Table). `None`: the path is not of
+    /// this set. The path right behind the set counts as one of it if `with_default` is true.
+    pub(super) fn source_of(self, at: u32, with_default: bool) -> Option<u32> {
+        let within = at.checked_sub(self.start)?;
+        (within < self.len + u32::from(with_default)).then(|| self.sources + within)
     }
 }
 
@@ -116,21 +143,33 @@ pub(super) struct PathStore {
 }
 
 impl PathStore {
-    /// Makes a set of `entries`. Of equal paths the first one is kept.
-    pub(super) fn add_set(&mut self, mut entries: Vec<PathEntry>) -> PathSet {
+    /// Sorts the paths of a set and links them. Of equal paths the first one is kept.
+    pub(super) fn arrange(&self, paths: &mut Vec<NewPath>) {
         let blob = self.blob.as_str();
-        entries.sort_by_key(|entry| entry.text.of(blob));
-        entries.dedup_by_key(|entry| entry.text.of(blob));
-        link(&mut entries, blob);
-        let set = PathSet { start: index(self.entries.len()), len: index(entries.len()) };
-        self.entries.append(&mut entries);
+        paths.sort_by_key(|path| path.entry.text.of(blob));
+        paths.dedup_by_key(|path| path.entry.text.of(blob));
+        link(paths, blob);
+    }
+
+    /// The set that [`Self::add`] makes of so many paths. It has no sources yet.
+    pub(super) fn next_set(&self, paths: usize) -> PathSet {
+        PathSet { start: index(self.entries.len()), len: index(paths), sources: NONE }
+    }
+
+    /// Stores the paths of a set, which are arranged.
+    pub(super) fn add(&mut self, paths: &[NewPath]) -> PathSet {
+        let set = self.next_set(paths.len());
+        self.entries.extend(paths.iter().map(|path| path.entry));
         set
     }
 
-    /// Adds a path that is in no set.
-    pub(super) fn add_single(&mut self, entry: PathEntry) -> u32 {
-        self.entries.push(entry);
-        index(self.entries.len() - 1)
+    /// Whether two rules do the same, wherever they stand. Links are not compared: equal sets have equal links.
+    pub(super) fn is_same_rule(&self, a: &PathEntry, b: &PathEntry) -> bool {
+        let PathEntry { text: _, parent: _, endpoints, preset, treatment, ports, .. } = *a;
+        let flags = |of: &PathEntry| (of.redirect_https, of.default, of.captures);
+        self.text(a) == self.text(b)
+            && (endpoints, preset, treatment, ports) == (b.endpoints, b.preset, b.treatment, b.ports)
+            && flags(a) == flags(b)
     }
 
     /// The path at the index `at`, if there is one.
@@ -138,14 +177,9 @@ impl PathStore {
         self.entries.get(usize::try_from(at).ok()?)
     }
 
-    /// The indices of the paths of `set`.
+    /// The indices of the paths of `set`. The host's default, if it has one, stands right behind them.
     pub(super) fn places(set: PathSet) -> std::ops::Range<u32> {
         set.start..set.start.saturating_add(set.len)
-    }
-
-    /// The path that was added right after `set`.
-    pub(super) fn behind(&self, set: PathSet) -> Option<&PathEntry> {
-        self.get(set.start.checked_add(set.len)?)
     }
 
     /// The paths of `set`, sorted.
@@ -164,7 +198,7 @@ impl PathStore {
         self.set(set).binary_search_by_key(&text, |entry| self.text(entry)).is_ok()
     }
 
-    /// The longest path of `set` that matches. `last_slash` is the position of the last `/` in the path.
+    /// The longest path of `set` that matches, with its index. `last_slash` is the position of the last `/` in the path.
     ///
     /// Every rule that is a head of the path stands before the path in the order. Every rule between the two has that
     /// head, too. So the wanted rule is the predecessor of the path, or is linked from it.
@@ -173,7 +207,7 @@ impl PathStore {
         set: PathSet,
         path: RequestPath<'_>,
         last_slash: usize,
-    ) -> Option<&PathEntry> {
+    ) -> Option<(u32, &PathEntry)> {
         let path = path.as_bytes();
         let entries = self.set(set);
         let mut at = entries.partition_point(|entry| self.text(entry).as_bytes() <= path).checked_sub(1)?;
@@ -182,7 +216,7 @@ impl PathStore {
             let entry = entries.get(at)?;
             let len = entry.text.len();
             if len <= common && (!entry.ends_with_slash || last_slash + 1 == len) {
-                return Some(entry);
+                return Some((set.start + index(at), entry));
             }
             at = usize::try_from(entry.parent).ok()?;
         }
@@ -207,9 +241,9 @@ impl PathStore {
 }
 
 /// Sets the links of a sorted set. The candidates for a link are kept on a stack of heads.
-fn link(entries: &mut [PathEntry], blob: &str) {
+fn link(paths: &mut [NewPath], blob: &str) {
     let mut open: Vec<(u32, Text)> = Vec::new();
-    for (at, entry) in entries.iter_mut().enumerate() {
+    for (at, NewPath { entry, .. }) in paths.iter_mut().enumerate() {
         let text = entry.text.of(blob).unwrap_or_default();
         while open.pop_if(|(_, head)| !text.starts_with(head.of(blob).unwrap_or_default())).is_some() {}
         entry.parent = open.last().map_or(NONE, |&(parent, _)| parent);

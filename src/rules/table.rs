@@ -35,6 +35,8 @@ pub struct Table {
     /// The aliases, in the order of `hosts`.
     pub(super) aliases: Vec<Alias>,
     pub(super) paths: PathStore,
+    /// Where hosts and HTTP rules stand in the files. They are apart, because no request asks for them.
+    pub(super) sources: Vec<Source>,
     /// The names of the presets that are in use.
     pub(super) presets: Vec<Box<str>>,
     /// The rules of services that are decided once. The rules of a host stand together, in the order of
@@ -67,6 +69,7 @@ pub(super) struct Base {
     hosts: usize,
     aliases: usize,
     paths: (usize, usize),
+    sources: usize,
     presets: usize,
     rules: usize,
     endpoints: usize,
@@ -100,7 +103,8 @@ pub(super) struct Alias {
 #[repr(align(64))]
 pub(super) struct Entry {
     pub(super) name: Text,
-    pub(super) source: Source,
+    /// Its place in [`Table::sources`].
+    pub(super) source: u32,
     /// Where the host's rules in [`Table::rules`] begin.
     pub(super) first_rule: u32,
     /// The host's own target, which the paths of presets use.
@@ -120,7 +124,7 @@ pub(super) struct Entry {
     pub(super) own_enabled: bool,
     /// The rules enable the host. An administrator may have changed that.
     pub(super) enabled_by_rules: bool,
-    /// There is a rule with `default = true`. It stands among the paths right behind `own`.
+    /// There is a rule with `default = true`. It stands among the paths right behind `own`, and so does its source.
     pub(super) default: bool,
     /// The only HTTP rule is the empty path.
     pub(super) only_empty: bool,
@@ -214,6 +218,7 @@ impl Table {
             hosts: self.hosts.len(),
             aliases: self.aliases.len(),
             paths: self.paths.size(),
+            sources: self.sources.len(),
             presets: self.presets.len(),
             rules: self.rules.len(),
             endpoints: self.endpoints.len(),
@@ -236,11 +241,12 @@ impl Table {
             name.into_iter().chain(aliases).for_each(|name| table.leave(name));
         }
         let Base { names, hosts, aliases, paths, presets, rules, endpoints, client_trust, .. } = self.base;
-        let Base { treatments, trees, protected, files, .. } = self.base;
+        let Base { sources, treatments, trees, protected, files, .. } = self.base;
         table.names.truncate(names);
         table.hosts.truncate(hosts);
         table.aliases.truncate(aliases);
         table.paths.truncate(paths);
+        table.sources.truncate(sources);
         table.presets.truncate(presets);
         table.rules.truncate(rules);
         if !table.demanded.is_empty() {
@@ -283,6 +289,18 @@ impl Table {
     /// Whether there is no host at all.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty()
+    }
+
+    /// The place in the files with this number.
+    fn source(&self, at: u32) -> Source {
+        usize::try_from(at).ok().and_then(|at| self.sources.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Adds places in the files, and returns the number of the first one.
+    pub(super) fn add_sources(&mut self, sources: impl IntoIterator<Item = Source>) -> u32 {
+        let first = index(self.sources.len());
+        self.sources.extend(sources);
+        first
     }
 
     /// The host with this number.

@@ -44,7 +44,7 @@ fn nowhere(host: Host<'_>, rule: &HttpMatch<'_>, bare: &[Tenant<'_>]) -> Option<
     let message = format!("this path may name the tenant {}{others}, which has no target", first.id());
     let help = "give the tenant a target = \"ADDRESS\", or one above it, the host, or the entry";
     let fault = Fault::new(message).help(help);
-    Some(Wrong { rule: rule.source, tenant: first.source(), there: "the tenant without a target", fault })
+    Some(Wrong { rule: rule.source(), tenant: first.source(), there: "the tenant without a target", fault })
 }
 
 /// The fault that a rule leads to Portward itself by a tenant's target.
@@ -53,7 +53,7 @@ fn home(host: Host<'_>, rule: &HttpMatch<'_>, own: &OwnSockets) -> Option<Wrong>
     let (tenant, said) = tenants.find_map(|tenant| Some((tenant, leads_home(host, rule, tenant, own)?)))?;
     let fault = Fault::new(format!("for the tenant {} this {said}", tenant.id()))
         .help("a target is a PBX or another server inside, not Portward");
-    Some(Wrong { rule: rule.source, tenant: tenant.source(), there: "the tenant", fault })
+    Some(Wrong { rule: rule.source(), tenant: tenant.source(), there: "the tenant", fault })
 }
 
 /// The fault, if the path may name the tenant and the tenant's target is Portward itself.

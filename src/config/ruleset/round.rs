@@ -51,7 +51,7 @@ fn name_of(endpoint: &Endpoint) -> Option<&str> {
 fn rules(host: Host<'_>) -> impl Iterator<Item = (&[Endpoint], Source)> {
     let once = host.rules().map(|(_, rule)| (&*rule.endpoints, rule.source));
     let http = host.http_rules().flat_map(move |rule| {
-        let source = if rule.preset.is_some() { host.source() } else { rule.source };
+        let source = if rule.preset.is_some() { host.source() } else { rule.source() };
         host.targets_of(&rule).into_iter().map(move |list| (&**list, source))
     });
     once.chain(http)

@@ -99,7 +99,7 @@ impl Refused<'_> {
             host.http(&request_path(path.as_bytes(), &mut room).ok()?).ok()
         });
         let (file, line) =
-            rule.map(|rule| (self.table().file(rule.source).to_owned(), rule.source.line)).unzip();
+            rule.map(|rule| (self.table().file(rule.source()).to_owned(), rule.source().line)).unzip();
         Remedy { file, line, ..Remedy::of(words) }
     }
 

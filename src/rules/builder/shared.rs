@@ -1,4 +1,5 @@
-//! Parts of the table that hosts share: equal address lists, and path sets of equal lists of presets, are stored once.
+//! Parts of the table that hosts share. Equal address lists are stored once. So are the path sets of equal HTTP rules, and
+//! those of equal lists of presets.
 
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::has_port;
 use crate::rules::path::rule_path;
-use crate::rules::paths::{PathEntry, PathSet, index};
+use crate::rules::paths::{NewPath, PathEntry, PathSet, PathStore, index};
 use crate::rules::{Endpoint, Preset, Table};
 
 /// Stores equal address lists once.
@@ -70,6 +71,58 @@ fn hash_list(hasher: &RandomState, list: &[Endpoint]) -> u64 {
     std::hash::Hasher::finish(&state)
 }
 
+/// The path sets of hosts, one for all hosts with equal HTTP rules. So the paths of 100,000 hosts that were made by one
+/// template stay in the processor's cache.
+#[derive(Default)]
+pub(super) struct OwnSets {
+    hasher: RandomState,
+    /// Each set. A default counts as its last path.
+    sets: HashTable<PathSet>,
+}
+
+impl OwnSets {
+    /// The set of these paths, which are arranged. Each set has its default, if there is one, as its last path. `before`
+    /// is the size of the store before it got the texts of these paths. They are taken out again if there is such a set.
+    pub(super) fn intern(&mut self, table: &mut Table, paths: &[NewPath], before: (usize, usize)) -> PathSet {
+        if paths.is_empty() {
+            return PathSet::default();
+        }
+        let Self { hasher, sets } = self;
+        let store = &table.paths;
+        let new = || paths.iter().map(|path| &path.entry);
+        let same = |set: &PathSet| {
+            set.len() == paths.len()
+                && store.set(*set).iter().zip(new()).all(|(a, b)| store.is_same_rule(a, b))
+        };
+        let rehash = |set: &PathSet| hash_paths(hasher, store, store.set(*set).iter());
+        let set = match sets.entry(hash_paths(hasher, store, new()), same, rehash) {
+            TableEntry::Occupied(taken) => {
+                let set = *taken.get();
+                table.paths.truncate(before);
+                set
+            }
+            TableEntry::Vacant(vacant) => {
+                vacant.insert(store.next_set(paths.len()));
+                table.paths.add(paths)
+            }
+        };
+        set.with_sources(table.add_sources(paths.iter().map(|path| path.source)))
+    }
+}
+
+/// A hash of texts and targets alone, because other parts of rules rarely make the difference.
+fn hash_paths<'p>(
+    hasher: &RandomState,
+    store: &PathStore,
+    entries: impl Iterator<Item = &'p PathEntry>,
+) -> u64 {
+    let mut state = hasher.build_hasher();
+    for entry in entries {
+        (store.text(entry), entry.endpoints).hash(&mut state);
+    }
+    std::hash::Hasher::finish(&state)
+}
+
 /// The path sets of presets, one for each distinct list of presets.
 #[derive(Default)]
 pub(super) struct Presets {
@@ -88,19 +141,21 @@ impl Presets {
         if let Some(known) = self.sets.get(&key) {
             return *known;
         }
-        let (mut entries, mut scratch) = (Vec::new(), Vec::new());
+        let (mut paths, mut scratch) = (Vec::new(), Vec::new());
         for preset in presets {
             let name = preset_index(table, &preset.name);
             for path in preset.paths.iter().filter(|path| has_port(path.ports)) {
                 let text = rule_path(&path.path, &mut scratch).ok().and_then(|p| str::from_utf8(p).ok());
                 let Some(text) = text else { continue };
-                let mut entry = PathEntry::new(text, &mut table.paths.blob, path.ports, path.source);
+                let mut entry = PathEntry::new(text, &mut table.paths.blob, path.ports);
                 entry.preset = name;
                 entry.redirect_https = path.redirect_https;
-                entries.push(entry);
+                paths.push(NewPath { entry, source: path.source });
             }
         }
-        let set = table.paths.add_set(entries);
+        table.paths.arrange(&mut paths);
+        let sources = table.add_sources(paths.iter().map(|path| path.source));
+        let set = table.paths.add(&paths).with_sources(sources);
         let only_empty = set.len() == 1 && table.paths.contains(set, "");
         self.sets.insert(key, (set, only_empty));
         self.alive.extend(presets.iter().cloned());

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use super::{Entry, Table, aliases_of};
 use crate::reason::Reason;
 use crate::rules::path::RequestPath;
-use crate::rules::paths::{NONE, PathEntry, PathStore};
+use crate::rules::paths::{NONE, PathStore};
 use crate::rules::reading;
 use crate::rules::segments::{Found, SegmentTree};
 use crate::rules::tenants::Tenant;
@@ -40,8 +40,6 @@ pub struct HttpMatch<'t> {
     pub ports: Ports,
     /// Plain requests get a redirect to HTTPS.
     pub redirect_https: bool,
-    /// Where the rule stands.
-    pub source: Source,
     /// The rule's path in compared form; `/` for a default.
     pub path: &'t str,
     /// The rule says `default = true`.
@@ -60,12 +58,23 @@ pub struct HttpMatch<'t> {
     pub segments: usize,
     /// The tenant that the path names, where the rule captures one.
     pub captured: Option<Captured<'t>>,
+    /// The host.
+    host: Host<'t>,
+    /// The rule's index among all paths.
+    at: u32,
 }
 
 /// The empty target of a request that has none.
 static NOWHERE: LazyLock<Arc<[Endpoint]>> = LazyLock::new(|| Arc::new([]));
 
 impl<'t> HttpMatch<'t> {
+    /// Where the rule stands in the files.
+    pub fn source(&self) -> Source {
+        let Host { table, entry: Entry { own, preset, default, .. }, .. } = self.host;
+        let at = own.source_of(self.at, *default).or_else(|| preset.source_of(self.at, false));
+        at.map(|at| table.source(at)).unwrap_or_default()
+    }
+
     /// The rule's settings for WebSockets, if they end here.
     pub fn websocket(&self) -> Option<&'t WebSocketRule> {
         self.treatment.and_then(|treatment| treatment.websocket.as_ref())
@@ -169,7 +178,7 @@ impl<'t> Host<'t> {
 
     /// Where its name stands.
     pub fn source(self) -> Source {
-        self.entry.source
+        self.table.source(self.entry.source)
     }
 
     /// The rule of a service that is decided once, if the host serves it.
@@ -223,7 +232,7 @@ impl<'t> Host<'t> {
         if self.entry.tree != NONE {
             return self.in_segments(*path);
         }
-        self.longest(*path).and_then(|entry| self.http_match(entry)).ok_or(Reason::NoPath)
+        self.longest(*path).and_then(|at| self.http_match(at)).ok_or(Reason::NoPath)
     }
 
     /// The rule for a path, on a host where some rules match whole segments only.
@@ -236,14 +245,13 @@ impl<'t> Host<'t> {
         if tree.demands_login && !self.entry.only_empty && reading::other(path.as_bytes(), &mut other) {
             let other = self.best(tree, &other).map(|found| found.rule);
             let rule = other.filter(|rule| best.is_none_or(|best| best.rule != *rule));
-            let rule = rule.and_then(|rule| self.http_match(self.table.paths.get(rule)?));
+            let rule = rule.and_then(|rule| self.http_match(rule));
             if rule.is_some_and(|rule| rule.demands_login()) {
                 return Err(Reason::UnsafePath);
             }
         }
         let found = best.ok_or(Reason::NoPath)?;
-        let entry = self.table.paths.get(found.rule).ok_or(Reason::NoPath)?;
-        let rule = self.http_match(entry).ok_or(Reason::NoPath)?;
+        let rule = self.http_match(found.rule).ok_or(Reason::NoPath)?;
         let rule = HttpMatch { segments: found.segments, ..rule };
         Ok(match found.captured {
             Some(captured) => self.with_tenant(rule, captured, path.as_bytes()),
@@ -253,7 +261,7 @@ impl<'t> Host<'t> {
 
     /// The best rule of the tree. For `/` the default comes first.
     fn best(self, tree: &SegmentTree, path: &[u8]) -> Option<Found> {
-        let default = (self.entry.default && path == b"/").then(|| PathStore::places(self.entry.own).end);
+        let default = (path == b"/").then(|| self.default()).flatten();
         default.map(Found::of_default).or_else(|| tree.best(path))
     }
 
@@ -292,18 +300,27 @@ impl<'t> Host<'t> {
         self.entry.tree != NONE
     }
 
-    fn longest(self, path: RequestPath<'_>) -> Option<&'t PathEntry> {
+    /// The index of its default.
+    fn default(self) -> Option<u32> {
+        self.entry.default.then(|| PathStore::places(self.entry.own).end)
+    }
+
+    /// The index of the rule whose path is the longest head of this one. For `/` the default comes first.
+    fn longest(self, path: RequestPath<'_>) -> Option<u32> {
         let Table { paths, .. } = self.table;
-        if self.entry.default && path.as_bytes() == b"/" {
-            return paths.behind(self.entry.own);
+        if path.as_bytes() == b"/"
+            && let Some(default) = self.default()
+        {
+            return Some(default);
         }
         let last_slash = memchr::memrchr(b'/', path.as_bytes()).unwrap_or(0);
         let own = paths.longest(self.entry.own, path, last_slash);
         let preset = paths.longest(self.entry.preset, path, last_slash);
-        match (own, preset) {
-            (Some(own), Some(preset)) if preset.text.len() > own.text.len() => Some(preset),
+        let best = match (own, preset) {
+            (Some((_, own)), Some((_, inherited))) if inherited.text.len() > own.text.len() => preset,
             (own, preset) => own.or(preset),
-        }
+        };
+        best.map(|(at, _)| at)
     }
 
     pub(in crate::rules) fn table(self) -> &'t Table {
@@ -313,16 +330,17 @@ impl<'t> Host<'t> {
     /// Every HTTP rule in force, sorted: the default, the host's own, then those of presets.
     pub fn http_rules(self) -> impl Iterator<Item = HttpMatch<'t>> {
         let Table { paths, .. } = self.table;
-        let Entry { own, preset, default, .. } = *self.entry;
-        let inherited = move |entry: &&PathEntry| !paths.contains(own, paths.text(entry));
-        let entries = paths.behind(own).filter(|_| default).into_iter().chain(paths.set(own));
-        entries
-            .chain(paths.set(preset).iter().filter(inherited))
-            .filter_map(move |entry| self.http_match(entry))
+        let Entry { own, preset, .. } = *self.entry;
+        let inherited =
+            move |at: &u32| paths.get(*at).is_some_and(|entry| !paths.contains(own, paths.text(entry)));
+        let all = self.default().into_iter().chain(PathStore::places(own));
+        all.chain(PathStore::places(preset).filter(inherited)).filter_map(move |at| self.http_match(at))
     }
 
-    fn http_match(self, entry: &'t PathEntry) -> Option<HttpMatch<'t>> {
+    /// The rule of the path with the index `at`.
+    fn http_match(self, at: u32) -> Option<HttpMatch<'t>> {
         let table = self.table;
+        let entry = table.paths.get(at)?;
         let endpoints = if entry.endpoints == NONE { self.entry.endpoints } else { entry.endpoints };
         let endpoints = match endpoints {
             // The target is the captured tenant's.
@@ -335,7 +353,6 @@ impl<'t> Host<'t> {
             endpoints,
             ports: entry.ports,
             redirect_https: entry.redirect_https,
-            source: entry.source,
             path,
             default: entry.default,
             preset: preset.map(Box::as_ref),
@@ -344,6 +361,8 @@ impl<'t> Host<'t> {
             naming: if entry.captures { path.split('/').find_map(Naming::of) } else { None },
             segments: 0,
             captured: None,
+            host: self,
+            at,
         })
     }
 }

@@ -70,7 +70,7 @@ fn http(table: &Table, rule: &HttpMatch<'_>) -> Value {
         "uris": exchange.map(|rule| &*rule.uris),
         "origins": origins.and_then(listed),
         "login_plain": treatment.login_plain,
-        "rule": place(table, rule.source),
+        "rule": place(table, rule.source()),
     });
     put_onward(&mut json, onward);
     json
