@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::error::DemoError;
 use super::standin::StandIn;
@@ -231,8 +231,16 @@ pub(super) fn moved(address: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::new(127, b, c, d)
 }
 
+/// A free port. The kernel gives it to nobody else for a minute, because a connection to it is in TIME_WAIT. Portward's
+/// listeners set SO_REUSEADDR, so they may have it.
 async fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let client = TcpStream::connect(address).await?;
+    // The side that closes first is the one in TIME_WAIT.
+    drop(listener.accept().await?);
+    drop(client);
+    Ok(address.port())
 }
 
 fn private(path: &Path, text: &str) -> std::io::Result<()> {
@@ -261,4 +269,26 @@ fn trusting(ca: &str, own: Option<&Issued>) -> Result<Arc<ClientConfig>, DemoErr
         }
     };
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Between the choice of a port and the start of Portward no other program gets it, and none is chosen twice.
+    #[tokio::test]
+    async fn a_port_that_was_chosen_stays_free() {
+        let mut chosen = HashSet::new();
+        for _ in 0..500 {
+            assert!(chosen.insert(free_port().await.unwrap()), "a port was chosen twice");
+        }
+        for port in chosen.into_iter().take(20) {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, port).into()).unwrap();
+            socket.listen(1).unwrap();
+        }
+    }
 }
