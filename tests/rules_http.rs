@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portward::reason::Reason;
 use portward::rules::decide::{self, Cause, HttpAction, Scratch};
 use portward::rules::path::{Unsafe, request_path};
-use portward::rules::{Builder, Host, PathPattern, Ports, Table};
+use portward::rules::{Builder, Host, HttpMatch, PathPattern, Ports, Table};
 use portward::service::{Service, Transport};
 use proptest::prelude::*;
 use rules_support::{at, default_rule, endpoints, host, port, preset, rule};
@@ -373,10 +373,18 @@ proptest! {
 #[test]
 fn sources_and_files_stay_with_the_rules() {
     let mut def = host("hq");
-    def.http = vec![rule("/x")];
-    def.http[0].source = at(7);
+    def.endpoints = Some(endpoints("192.0.2.1"));
+    def.presets = vec![preset("p", &["/p"])];
+    def.http = vec![rule("/x"), default_rule(), rule("/a")];
+    for (rule, line) in def.http.iter_mut().zip(7..) {
+        rule.source = at(line);
+    }
+    let of_preset = def.presets[0].paths[0].source;
     let table = table(def);
-    let found = only(&table).http_rules().next().unwrap();
-    assert_eq!((table.file(found.source()).to_str(), found.source().line), (Some("rules.toml"), 7));
+    let rules: Vec<_> = only(&table).http_rules().collect();
+    assert_eq!(rules.iter().map(|rule| rule.path).collect::<Vec<_>>(), ["/", "/a", "/x", "/p"]);
+    let sources: Vec<_> = rules.iter().map(HttpMatch::source).collect();
+    assert_eq!(sources, [at(8), at(9), at(7), of_preset]);
+    assert_eq!(table.file(sources[0]).to_str(), Some("rules.toml"));
     assert_eq!(only(&table).source(), at(1));
 }

@@ -115,6 +115,19 @@ proptest! {
     }
 }
 
+/// A rule that captures a tenant and has a target of its own leads to that target, also if the host has the same.
+#[test]
+fn a_target_that_a_rule_names_is_not_the_tenants() {
+    let target = endpoints("192.0.2.1");
+    let mut with_target = captured("/a/{tenant}");
+    with_target.target.endpoints = Arc::clone(&target);
+    let http = vec![with_target, captured("/b/{tenant}")];
+    let table = table([HostDef { http, endpoints: Some(target), ..host("h") }]);
+    let by_tenant = |rule: HttpMatch<'_>| (rule.path.starts_with("/b"), rule.by_tenant);
+    let rules: Vec<_> = table.host("h").expect("it is there").http_rules().map(by_tenant).collect();
+    assert_eq!(rules, [(false, false), (true, true)]);
+}
+
 /// 10,000 hosts that were made by one template, each with a target of its own. Their 20 rules are in the table once.
 #[test]
 fn hosts_of_one_template_share_their_rules() {

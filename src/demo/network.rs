@@ -231,8 +231,8 @@ pub(super) fn moved(address: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::new(127, b, c, d)
 }
 
-/// A free port. The kernel gives it to nobody else for a minute, because a connection to it is in TIME_WAIT. Portward's
-/// listeners set SO_REUSEADDR, so they may have it.
+/// A free port for one of Portward's listeners. A connection to the port is left in TIME_WAIT. So for a minute the kernel
+/// does not choose this port for another program. Portward can still open it, because its listeners set SO_REUSEADDR.
 async fn free_port() -> std::io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;

@@ -165,11 +165,22 @@ impl PathStore {
 
     /// Whether two rules do the same, wherever they stand. Links are not compared: equal sets have equal links.
     pub(super) fn is_same_rule(&self, a: &PathEntry, b: &PathEntry) -> bool {
-        let PathEntry { text: _, parent: _, endpoints, preset, treatment, ports, .. } = *a;
-        let flags = |of: &PathEntry| (of.redirect_https, of.default, of.captures);
+        // All fields are named, so that the compiler asks for a new one.
+        let PathEntry {
+            text: _,
+            parent: _,
+            ends_with_slash: _,
+            endpoints,
+            preset,
+            treatment,
+            ports,
+            redirect_https,
+            default,
+            captures,
+        } = *a;
         self.text(a) == self.text(b)
             && (endpoints, preset, treatment, ports) == (b.endpoints, b.preset, b.treatment, b.ports)
-            && flags(a) == flags(b)
+            && (redirect_https, default, captures) == (b.redirect_https, b.default, b.captures)
     }
 
     /// The path at the index `at`, if there is one.

@@ -60,3 +60,15 @@ fn item_2_the_table_knows_the_fields_that_any_rule_sets() {
     let without = made.without_made();
     assert!(!protects(&without, "x-made") && protects(&without, "x-user"));
 }
+
+#[test]
+fn places_in_the_files_leave_with_the_hosts_that_were_made() {
+    let mut builder = Builder::new();
+    builder.add(host("a.example", &["X-Tenant"])).unwrap();
+    let table = builder.build(Vec::new());
+    let mut builder = Builder::on(table.without_made());
+    builder.add(host("made.example", &["X-Made"])).unwrap();
+    let made = builder.extended(Vec::new());
+    assert!(made.sources.len() > table.sources.len());
+    assert_eq!(made.without_made().sources, table.sources);
+}

@@ -33,8 +33,8 @@ pub(super) struct Sketch<K> {
     least: Least,
 }
 
-/// How far the search for places with the least count has come. Counts only grow within a slot, so the places that the
-/// search has passed stay above that count. In a flood of new keys each count is looked at once a round, not once a key.
+/// How far the search for places with the least count has come. Within a slot counts only grow, so a place that the search
+/// has passed stays above that count. In a flood of new keys one pass over the counts serves up to [`ENTRIES`] keys.
 #[derive(Debug, Default)]
 struct Least {
     count: u32,
